@@ -1,0 +1,136 @@
+"""The one error tree: what went wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """Exit status of the command line (docs/architecture.md)."""
+
+    GOOD = 0
+    FAILED = 1  # a case failed, or got worse
+    USAGE = 2  # a command, configuration or input file is wrong
+    BOARD = 3  # a board or the lab is at fault
+    INCONCLUSIVE = 4
+    INTERRUPTED = 130  # Ctrl-C, as the shell reports it
+
+
+class BenchrunnerError(Exception):
+    """Base of every error the project raises on purpose.
+
+    `message` names the file, key, layer or port, what was expected and what was found;
+    `hint` says what to do next.
+    """
+
+    exit_status = ExitStatus.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BenchrunnerError):
+    """The request itself cannot be carried out as given."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class ConfigError(UsageError):
+    """A board, lab or suite file is wrong; the message starts with `file:line: key:`."""
+
+
+class UnknownBoardError(UsageError):
+    """No board file of that id."""
+
+
+class ModelError(UsageError):
+    """A model file cannot be read or used."""
+
+
+class UnsupportedOperatorError(ModelError):
+    """The model has operators that the engine does not run; the message lists each with its layer."""
+
+
+class DoesNotFitError(ModelError):
+    """The image or its memory does not fit the board."""
+
+
+class StoreError(BenchrunnerError):
+    """A result cannot be written or read."""
+
+    exit_status = ExitStatus.BOARD
+
+
+class NewerSchemaError(StoreError):
+    """A result was written by a later version of benchrunner."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class LabError(BenchrunnerError):
+    """Something between the host and the board is at fault."""
+
+    exit_status = ExitStatus.BOARD
+
+
+class PlaceLockedError(LabError):
+    """Another process is using the place."""
+
+
+class PortError(LabError):
+    """A port cannot be opened or used: missing, in use, no permission, gone."""
+
+
+class DeadlineExceededError(LabError):
+    """Something did not happen in the time it was given."""
+
+
+class LinkError(LabError):
+    """The bytes on the wire make no sense, after the retries that the protocol allows."""
+
+
+class BoardError(LabError):
+    """The board answered, and what it said is wrong."""
+
+
+class WrongChipError(BoardError):
+    """The chip id differs from the board file's."""
+
+
+class WrongImageError(BoardError):
+    """The firmware that runs is not the image that was built."""
+
+
+class BoardResetError(BoardError):
+    """The board reset in the middle of a conversation."""
+
+
+class DeviceFaultError(BoardError):
+    """The firmware reported an error."""
+
+
+class ReadoutProtectedError(BoardError):
+    """The chip refuses access to its flash."""
+
+
+class FlashError(BoardError):
+    """Flash could not be brought to the wanted content."""
+
+    def __init__(self, message: str, *, address: int, sector: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.address = address
+        self.sector = sector
+
+
+class CaseFailedError(BenchrunnerError):
+    """The case ran and yields no number: it becomes a failed row."""
+
+
+class OutputMismatchError(CaseFailedError):
+    """The device's output differs from the reference by more than the tolerance."""
+
+
+class ClockInvalidError(CaseFailedError):
+    """The device's cycle counter does not agree with the host's clock."""
