@@ -1,0 +1,25 @@
+# The two commands of the README, and what the developers use. Each sets up what it needs.
+BENCHRUNNER := .venv/bin/benchrunner
+PYTEST := -m pytest
+
+.PHONY: run test gate wheel clean
+
+run: ## set up and run the main job on the simulated board
+	@tools/setup.sh run
+	@$(BENCHRUNNER) run --board stm32h747i-disco --sim
+
+test: ## set up and run every test, with both TFLite runtimes
+	@tools/setup.sh test
+	.venv/bin/python $(PYTEST) -n auto
+	BENCHRUNNER_RUNTIME=tflite-runtime .venv-tflite-runtime/bin/python $(PYTEST) tests/runtime tests/zoo
+
+gate: ## format, lint, types, layers
+	@tools/setup.sh gate
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .ci/gate
+
+wheel: ## build the wheel, install it into an empty environment, run it from another folder
+	@tools/setup.sh gate
+	@tools/check_wheel.sh
+
+clean:
+	rm -rf .venv .venv-tflite-runtime build dist
