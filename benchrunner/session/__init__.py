@@ -1,0 +1,1 @@
+"""Conversations with a device that end in a measurement."""
