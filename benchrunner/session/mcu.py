@@ -151,7 +151,7 @@ def run_batch(link: DeviceLink, count: int, deadline: Deadline) -> Batch:
 def warm_up(
     link: DeviceLink, *, count: int | None, largest: int, deadline: Callable[[int], Deadline]
 ) -> tuple[Sample, ...]:
-    """Run `count` warm-ups, or (at most `LARGEST_WARMUP`) until two neighbours agree within `STABLE_SPREAD`."""
+    """Run `count` warm-ups; without a count until two neighbours agree within `STABLE_SPREAD`."""
     if count is not None:
         return run_series(link, count, largest=largest, deadline=deadline)
     samples: list[Sample] = []
