@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,6 +12,25 @@ from benchrunner.deadline import Deadline
 class Parity(StrEnum):
     NONE = "N"
     EVEN = "E"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """How the modem lines of a port are wired to BOOT0 and NRST.
+
+    By default RTS set is BOOT0 high and DTR set is NRST released. `swapped` exchanges the two lines; the
+    inversions are for adapters or transistors that turn the level round.
+    """
+
+    swapped: bool = False
+    boot0_inverted: bool = False
+    reset_inverted: bool = False
+
+    def levels(self, *, boot0: bool, reset: bool) -> tuple[bool, bool]:
+        """`(rts, dtr)` for BOOT0 high or low and NRST held or released."""
+        boot0_line = boot0 != self.boot0_inverted
+        reset_line = (not reset) != self.reset_inverted
+        return (reset_line, boot0_line) if self.swapped else (boot0_line, reset_line)
 
 
 class Transport(Protocol):
