@@ -107,8 +107,17 @@ class BoardResetError(BoardError):
     """The board reset in the middle of a conversation."""
 
 
+class MalformedMessageError(BoardError):
+    """A frame arrived undamaged, and its content breaks the device protocol."""
+
+
 class DeviceFaultError(BoardError):
-    """The firmware reported an error."""
+    """The firmware reported an error: `code` of the device protocol, and the firmware's own words."""
+
+    def __init__(self, message: str, *, code: int, text: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.text = text
 
 
 class ReadoutProtectedError(BoardError):
