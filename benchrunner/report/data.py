@@ -1,0 +1,57 @@
+"""Rows for other programs, CSV and JSON: the columns of `Row`, nothing rounded.
+
+A value that is not known is `not measured: <reason>` in CSV and `{"not_measured": "<reason>"}` in JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from benchrunner.table import Row
+
+_FOOTPRINT_SUFFIX = "_bytes"
+_LATENCY_PREFIXES = (
+    "clock_",
+    "timed_runs",
+    "cell_class",
+    "latency_",
+    "spread_",
+    "median_",
+    "timing_model",
+)
+
+
+def columns(kind: str) -> list[str]:
+    """Names of the columns of a kind of table: `latency`, `footprint` or `all`."""
+    names = [column.name for column in fields(Row)]
+    match kind:
+        case "latency":
+            return [name for name in names if not name.endswith(_FOOTPRINT_SUFFIX)]
+        case "footprint":
+            return [name for name in names if not name.startswith(_LATENCY_PREFIXES)]
+        case _:
+            return names
+
+
+def csv_text(rows: Sequence[Row], kind: str = "all") -> str:
+    """Comma-separated values with a header line (RFC 4180, lines end in `\\n`)."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = columns(kind)
+    writer.writerow(names)
+    writer.writerows([getattr(row, name) for name in names] for row in rows)
+    return stream.getvalue()
+
+
+def json_text(rows: Sequence[Row], kind: str = "all") -> str:
+    """A list of objects, one per row."""
+    objects: list[dict[str, Any]] = []
+    for row in rows:
+        values = asdict(row)
+        objects.append({name: values[name] for name in columns(kind)})
+    return json.dumps(objects, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,83 @@
+"""What a person sees at the end of a run: a few lines per case, and the tables. Quick: without pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchrunner.record import Measurement, NotMeasured, OutputCheck, TimingModel
+from benchrunner.report import cells, text
+from benchrunner.table import Row, row_of
+
+# A first inference slower than this is worth a line: caches and flash accelerator were cold.
+_COLD_RATIO = 1.1
+
+
+def run_summary(measurement: Measurement) -> str:
+    """One line for what and where, one for the result, one for memory and checks, `!` for what to know."""
+    row = row_of(measurement)
+    case = measurement.case
+    lines = [
+        f"{case.model} {case.format}  on  {case.board_name} ({_clock(row)})  {cells.fidelity(row)}",
+        f"  latency  {_latency(row, measurement.timing_model)}",
+        f"  memory   RAM {cells.total(row.activation_ram_bytes, row.runtime_ram_bytes, row.total_ram_bytes)}"
+        f"  flash {cells.total(row.weights_flash_bytes, row.code_flash_bytes, row.total_flash_bytes)}",
+        f"  output   {_output(measurement.output)}",
+    ]
+    lines += [f"  ! {warning}" for warning in (*_remarks(row), *measurement.warnings)]
+    return "\n".join(cells.one_line(line) for line in lines)
+
+
+def format_tables(measurements: Sequence[Measurement]) -> str:
+    """The latency and the footprint table of `measurements`, for a terminal."""
+    rows = [row_of(measurement) for measurement in measurements]
+    return text.layout(cells.latency_table(rows)) + "\n" + text.layout(cells.footprint_table(rows))
+
+
+def _clock(row: Row) -> str:
+    return f"clock {row.clock_hz}" if isinstance(row.clock_hz, NotMeasured) else cells.frequency(row.clock_hz)
+
+
+def _latency(row: Row, model: TimingModel | NotMeasured) -> str:
+    if isinstance(row.latency_median_ms, NotMeasured):
+        if isinstance(row.median_instructions, NotMeasured):
+            return str(row.latency_median_ms)
+        return f"{row.latency_median_ms}; {row.median_instructions:.0f} instructions"
+    parts = [
+        f"{cells.latency(row)} {_interval(row)}",
+        f"p95 {_bare(row.latency_p95_ms)}",
+        f"min {_bare(row.latency_min_ms)}",
+        f"n={row.timed_runs} {row.cell_class}",
+        f"cold {cells.milliseconds(row.latency_cold_ms)}",
+    ]
+    if isinstance(model, TimingModel):
+        parts.append(f"({model.basis})")
+    return "  ".join(parts)
+
+
+def _interval(row: Row) -> str:
+    if isinstance(row.latency_ci_low_ms, NotMeasured):
+        return "CI n/a (n<6)"
+    return f"[{_bare(row.latency_ci_low_ms)} .. {_bare(row.latency_ci_high_ms)}]"
+
+
+def _bare(value_ms: float | NotMeasured) -> str:
+    return str(value_ms) if isinstance(value_ms, NotMeasured) else cells.duration(value_ms)
+
+
+def _output(output: OutputCheck | NotMeasured) -> str:
+    if isinstance(output, NotMeasured):
+        return str(output)
+    if output.differing_values == 0:
+        return f"bit-exact with {output.reference}, {output.values} values"
+    return (
+        f"{output.differing_values} of {output.values} values differ from {output.reference}"
+        f" by up to {output.max_difference_lsb} LSB (tolerance {output.tolerance_lsb} LSB)"
+    )
+
+
+def _remarks(row: Row) -> list[str]:
+    match row.latency_cold_ms, row.latency_median_ms:
+        case float() as cold, float() as warm if warm and cold >= _COLD_RATIO * warm:
+            return [f"first inference {cold / warm:.1f}x slower (cold), reported apart"]
+        case _:
+            return []

@@ -1,0 +1,297 @@
+"""Records to rows, and rows to pandas: one row per measurement, nothing rounded.
+
+The one place where cycles become milliseconds. Every column is described in docs/python-api.md.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from benchrunner import metrics
+from benchrunner.record import (
+    ClockCheck,
+    CounterUnit,
+    Footprint,
+    Latency,
+    Measurement,
+    NotMeasured,
+    Outcome,
+    OutputCheck,
+    TimingModel,
+)
+from benchrunner.store import StoredRun, load_runs
+
+if TYPE_CHECKING:
+    import pandas
+
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement, flat. A latency is `NotMeasured` unless the outcome is ok and the unit is cycles."""
+
+    run_id: str
+    started_at: str
+    board: str
+    board_name: str
+    series: str
+    engine: str
+    engine_version: str
+    model: str
+    model_sha256: str
+    graph_sha256: str
+    format: str
+    resolution: str
+    fidelity: str
+    outcome: str
+    reason: str
+    step: str
+    altered: bool
+    clock_hz: int | NotMeasured
+    timed_runs: int | NotMeasured
+    cell_class: str | NotMeasured
+    latency_median_ms: float | NotMeasured
+    latency_ci_low_ms: float | NotMeasured
+    latency_ci_high_ms: float | NotMeasured
+    latency_p95_ms: float | NotMeasured
+    latency_min_ms: float | NotMeasured
+    latency_max_ms: float | NotMeasured
+    latency_cold_ms: float | NotMeasured
+    spread_percent: float | NotMeasured
+    median_cycles: float | NotMeasured
+    median_instructions: float | NotMeasured
+    timing_model: str | NotMeasured
+    timing_model_error_percent: float | NotMeasured
+    activation_ram_bytes: int | NotMeasured
+    runtime_ram_bytes: int | NotMeasured
+    total_ram_bytes: int | NotMeasured
+    weights_flash_bytes: int | NotMeasured
+    code_flash_bytes: int | NotMeasured
+    total_flash_bytes: int | NotMeasured
+    stack_bytes: int | NotMeasured
+    heap_bytes: int | NotMeasured
+    output_reference: str | NotMeasured
+    output_tolerance_lsb: int | NotMeasured
+    output_max_difference_lsb: int | NotMeasured
+    output_differing_values: int | NotMeasured
+    output_values: int | NotMeasured
+    clock_deviation_ppm: int | NotMeasured
+    clock_uncertainty_ppm: int | NotMeasured
+    warnings: int
+    image_sha256: str
+    board_file_sha256: str
+    place: str
+    tool_version: str
+
+
+def row_of(measurement: Measurement, *, run_id: str = "", altered: bool = False) -> Row:
+    """Flatten one measurement; `run_id` and `altered` are of the document it was read from."""
+    case, provenance = measurement.case, measurement.provenance
+    return Row(
+        run_id=run_id,
+        started_at=provenance.started_at,
+        board=case.board,
+        board_name=case.board_name,
+        series=case.series,
+        engine=case.engine,
+        engine_version=case.engine_version,
+        model=case.model,
+        model_sha256=case.model_sha256,
+        graph_sha256=case.graph_sha256,
+        format=case.format,
+        resolution=case.resolution,
+        fidelity=measurement.fidelity.value,
+        outcome=measurement.outcome.value,
+        reason=measurement.reason,
+        step=measurement.step,
+        altered=altered,
+        clock_hz=_clock_hz(measurement),
+        **_latency_columns(measurement),
+        **_timing_model_columns(measurement.timing_model),
+        **_footprint_columns(measurement.footprint),
+        **_output_columns(measurement.output),
+        **_clock_columns(measurement.clock),
+        warnings=len(measurement.warnings),
+        image_sha256=provenance.image_sha256,
+        board_file_sha256=provenance.board_file_sha256,
+        place=provenance.place,
+        tool_version=provenance.tool_version,
+    )
+
+
+def rows_of(runs: Iterable[StoredRun]) -> list[Row]:
+    """Flatten the measurements of `runs`, in their order."""
+    return [
+        row_of(measurement, run_id=run.document.run_id, altered=run.altered)
+        for run in runs
+        for measurement in run.document.measurements
+    ]
+
+
+def latest(rows: Sequence[Row]) -> list[Row]:
+    """Keep the last row of each board x engine x model x fidelity, also where it is a failed one."""
+    last: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = (row.board, row.engine, row.model, row.model_sha256, row.fidelity)
+        last.pop(key, None)  # so that the order is that of the rows kept
+        last[key] = row
+    return list(last.values())
+
+
+def load_results(folder: str | Path | Iterable[str | Path] = "results") -> pandas.DataFrame:
+    """What `benchrunner.load_results` does, which is where it is described."""
+    sources = [folder] if isinstance(folder, str | Path) else folder
+    loaded = load_runs([Path(source) for source in sources])
+    for problem in loaded.problems:
+        warnings.warn(
+            f"{problem.message} ({problem.hint})", stacklevel=3
+        )  # the caller of benchrunner.load_results
+    return to_frame(rows_of(loaded.runs))
+
+
+def to_frame(rows: Sequence[Row]) -> pandas.DataFrame:
+    """Rows as a data frame: the columns of `Row`, then a `_reason` column for each that may be unknown."""
+    import pandas
+
+    hints = get_type_hints(Row)
+    columns: dict[str, Any] = {}
+    reasons: dict[str, Any] = {}
+    for column in fields(Row):
+        values = [getattr(row, column.name) for row in rows]
+        known = [pandas.NA if isinstance(value, NotMeasured) else value for value in values]
+        dtype: Any = _dtype(hints[column.name])
+        columns[column.name] = pandas.array(known, dtype=dtype)
+        if hints[column.name] not in (str, bool, int):
+            reason = [value.not_measured if isinstance(value, NotMeasured) else pandas.NA for value in values]
+            reasons[f"{column.name}_reason"] = pandas.array(reason, dtype="string")
+    frame = pandas.DataFrame({**columns, **reasons})
+    frame["started_at"] = pandas.to_datetime(frame["started_at"], utc=True, format="ISO8601", errors="coerce")
+    return frame
+
+
+def _dtype(hint: object) -> str:
+    match hint:
+        case _ if hint is bool:
+            return "boolean"
+        case _ if hint is int or hint == int | NotMeasured:
+            return "Int64"
+        case _ if hint == float | NotMeasured:
+            return "Float64"
+        case _:
+            return "string"
+
+
+def _clock_hz(measurement: Measurement) -> int | NotMeasured:
+    match measurement.latency, measurement.clock:
+        case Latency(clock_hz=clock_hz), _:
+            return _int64(clock_hz)
+        case _, ClockCheck(nominal_hz=clock_hz):
+            return _int64(clock_hz)
+        case NotMeasured() as missing, _:
+            return missing
+
+
+def _latency_columns(measurement: Measurement) -> dict[str, Any]:
+    names = ("median", "ci_low", "ci_high", "p95", "min", "max", "cold")
+    latency = _trusted_latency(measurement)
+    if isinstance(latency, NotMeasured):
+        others = ("timed_runs", "cell_class", "spread_percent", "median_cycles", "median_instructions")
+        return dict.fromkeys([f"latency_{name}_ms" for name in names] + list(others), latency)
+    samples = latency.timed_cycles
+    middle = metrics.median(samples)
+    low, high = metrics.median_interval(samples) or (None, None)
+    values = (
+        middle,
+        low,
+        high,
+        metrics.percentile_95(samples),
+        min(samples),
+        max(samples),
+        latency.cold_cycles,
+    )
+    cycles: float | NotMeasured = middle
+    instructions: float | NotMeasured = NotMeasured("the counter counts cycles")
+    if latency.unit is CounterUnit.INSTRUCTIONS:
+        instructions, cycles = cycles, NotMeasured("the emulator counts instructions, not cycles")
+    columns = {f"latency_{name}_ms": _ms(value, latency) for name, value in zip(names, values, strict=True)}
+    return columns | {
+        "timed_runs": len(samples),
+        "cell_class": metrics.classify(samples).value,
+        "spread_percent": metrics.spread_percent(samples) if middle else NotMeasured("the median is 0"),
+        "median_cycles": cycles,
+        "median_instructions": instructions,
+    }
+
+
+def _trusted_latency(measurement: Measurement) -> Latency | NotMeasured:
+    """The counter values, unless a check says that they mean nothing: that takes the number away."""
+    if measurement.outcome is not Outcome.OK:
+        return NotMeasured(": ".join(filter(None, (measurement.outcome.value, measurement.reason))))
+    match measurement.latency:
+        case Latency(timed_cycles=()):
+            return NotMeasured("no timed inference")
+        case latency:
+            return latency
+
+
+def _ms(cycles: float | None, latency: Latency) -> float | NotMeasured:
+    if latency.unit is CounterUnit.INSTRUCTIONS:
+        return NotMeasured("the emulator counts instructions, not time")
+    if cycles is None:
+        return NotMeasured("an interval needs 6 timed inferences")
+    if latency.clock_hz <= 0:
+        return NotMeasured(f"the clock is said to be {latency.clock_hz} Hz")
+    return metrics.cycles_to_ms(cycles, latency.clock_hz)
+
+
+def _timing_model_columns(model: TimingModel | NotMeasured) -> dict[str, Any]:
+    if isinstance(model, NotMeasured):
+        return {"timing_model": model, "timing_model_error_percent": model}
+    return {"timing_model": model.version, "timing_model_error_percent": model.error_percent}
+
+
+def _footprint_columns(footprint: Footprint) -> dict[str, Any]:
+    terms = {column.name: _int64(getattr(footprint, column.name)) for column in fields(Footprint)}
+    return terms | {
+        "total_ram_bytes": _total(terms["activation_ram_bytes"], terms["runtime_ram_bytes"]),
+        "total_flash_bytes": _total(terms["weights_flash_bytes"], terms["code_flash_bytes"]),
+    }
+
+
+def _total(first: int | NotMeasured, second: int | NotMeasured) -> int | NotMeasured:
+    """A sum is known when both terms are; otherwise it says what is missing."""
+    if isinstance(first, NotMeasured):
+        if isinstance(second, NotMeasured) and first != second:
+            return NotMeasured(f"{first.not_measured}; {second.not_measured}")
+        return first
+    return second if isinstance(second, NotMeasured) else _int64(first + second)
+
+
+def _output_columns(output: OutputCheck | NotMeasured) -> dict[str, Any]:
+    names = ("reference", "tolerance_lsb", "max_difference_lsb", "differing_values", "values")
+    if isinstance(output, NotMeasured):
+        return {f"output_{name}": output for name in names}
+    return {"output_reference": output.reference} | {
+        f"output_{name}": _int64(getattr(output, name)) for name in names[1:]
+    }
+
+
+def _clock_columns(clock: ClockCheck | NotMeasured) -> dict[str, Any]:
+    if isinstance(clock, NotMeasured):
+        return {"clock_deviation_ppm": clock, "clock_uncertainty_ppm": clock}
+    return {
+        "clock_deviation_ppm": _int64(clock.deviation_ppm),
+        "clock_uncertainty_ppm": _int64(clock.uncertainty_ppm),
+    }
+
+
+def _int64(value: int | NotMeasured) -> int | NotMeasured:
+    """A device at fault may report more than a 64-bit column holds; that is no number either."""
+    if isinstance(value, NotMeasured) or value in _INT64:
+        return value
+    return NotMeasured(f"{value} is out of range")
