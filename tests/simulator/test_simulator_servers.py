@@ -1,0 +1,253 @@
+"""The simulated board over RFC 2217 and on a pty, as a host meets them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import RomHost, with_xor
+
+from benchrunner.board import Board
+from benchrunner.deadline import Deadline
+from benchrunner.simulator.board import Mode, SimulatedBoard
+from benchrunner.simulator.pty import serve_pty
+from benchrunner.simulator.rfc2217 import serve_rfc2217
+from benchrunner.simulator.serving import Wire
+from benchrunner.transport import Lines, Parity
+from benchrunner.transport.network import Rfc2217Transport
+
+BASE = 0x08000000
+ACK = b"\x79"
+
+
+def client(url: str, *, parity: Parity = Parity.EVEN, baud_hz: int = 115200) -> Rfc2217Transport:
+    host, port = url.removeprefix("rfc2217://").split(":")
+    return Rfc2217Transport(url, host, int(port), baud_hz=baud_hz, parity=parity, lines=Lines())
+
+
+def read_exactly(port: Rfc2217Transport, count: int) -> bytes:
+    deadline, data = Deadline(5), b""
+    while len(data) < count:
+        part = port.read(count - len(data), deadline)
+        assert part, f"got {data.hex()}, {count - len(data)} bytes did not come"
+        data += part
+    return data
+
+
+def read_nothing(port: Rfc2217Transport) -> bool:
+    """The server answers in order, so what it sends before an acknowledged setting is all there is."""
+    port.set_format(115200, Parity.EVEN)
+    return port.read(1, Deadline(0)) == b""
+
+
+def test_bytes_pass_unchanged_both_ways_with_every_value(board: Board) -> None:
+    sim = SimulatedBoard(board)
+    noise = random.Random(7).randbytes(252) + b"\xff\xff\xff\xff"
+    with serve_rfc2217(sim) as url:
+        port = client(url)
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK
+        port.write(b"\x31\xce" + with_xor(BASE.to_bytes(4, "big")) + with_xor(b"\xff" + noise))
+        assert read_exactly(port, 3) == ACK * 3
+        port.write(b"\x11\xee" + with_xor(BASE.to_bytes(4, "big")) + b"\xff\x00")
+        assert read_exactly(port, 259) == ACK * 3 + noise
+        port.close()
+
+
+@pytest.mark.parametrize(("parity", "baud_hz"), [(Parity.NONE, 115200), (Parity.EVEN, 2_000_000)])
+def test_a_sync_with_the_wrong_format_is_not_answered(board: Board, parity: Parity, baud_hz: int) -> None:
+    with serve_rfc2217(SimulatedBoard(board)) as url:
+        port = client(url, parity=parity, baud_hz=baud_hz)
+        port.write(b"\x7f")
+        assert read_nothing(port)
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK, "the right format works afterwards"
+        port.close()
+
+
+def test_a_host_that_changes_its_baud_rate_after_the_sync_gets_garbage(board: Board) -> None:
+    with serve_rfc2217(SimulatedBoard(board)) as url:
+        port = client(url)
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK
+        port.set_format(57600, Parity.EVEN)
+        port.write(b"\x02\xfd")
+        port.set_format(115200, Parity.EVEN)  # answered behind whatever the board said
+        heard = port.read(100, Deadline(0))
+        assert b"\x04\x33" not in heard, "the chip id does not come through"
+        port.close()
+
+
+def test_the_lines_reset_the_board_and_choose_where_it_starts(board: Board) -> None:
+    sim = SimulatedBoard(board)
+    with serve_rfc2217(sim) as url:
+        port = client(url)
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK
+        port.set_lines(boot0=True, reset=True)
+        assert sim.mode is Mode.HELD
+        port.set_lines(boot0=True, reset=False)
+        assert sim.mode is Mode.ROM
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK, "a first sync again"
+        port.set_lines(boot0=False, reset=True)
+        port.set_lines(boot0=False, reset=False)
+        assert sim.mode is Mode.DEAD, "BOOT0 low and nothing in flash"
+        port.close()
+
+
+def test_the_next_client_finds_the_board_as_the_last_one_left_it(board: Board) -> None:
+    with serve_rfc2217(SimulatedBoard(board)) as url:
+        first = client(url)
+        first.write(b"\x7f")
+        assert read_exactly(first, 1) == ACK
+        first.close()
+        second = client(url)
+        second.write(b"\x02\xfd")
+        assert read_exactly(second, 5) == bytes.fromhex("7901043379")
+        second.close()
+
+
+def test_a_second_client_is_turned_away(board: Board) -> None:
+    with serve_rfc2217(SimulatedBoard(board)) as url:
+        port = client(url)
+        address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        with socket.create_connection(address, timeout=5) as second:
+            second.settimeout(5)
+            assert second.recv(1) == b""
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK
+        port.close()
+
+
+def test_hostile_telnet_bytes_do_not_stop_the_server(board: Board) -> None:
+    noise = random.Random(11)
+    with serve_rfc2217(SimulatedBoard(board)) as url:
+        address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        for _ in range(5):
+            with socket.create_connection(address, timeout=5) as hostile:
+                hostile.sendall(b"\xff\xfa" + bytes(5000))
+                hostile.sendall(
+                    bytes(noise.choice(b"\xff\xfa\xf0\xfb\xfd\x2c\x01\x05\x00\x7f") for _ in range(5000))
+                )
+                hostile.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionError):
+                    while hostile.recv(65536):
+                        pass
+        port = client(url)
+        port.set_lines(boot0=True, reset=True)
+        port.set_lines(boot0=True, reset=False)
+        port.write(b"\x7f")
+        assert read_exactly(port, 1) == ACK
+        port.close()
+
+
+def open_files() -> set[str]:
+    return {str(link) for link in Path("/proc/self/fd").iterdir()}
+
+
+def test_closing_a_server_leaves_no_thread_and_no_file(board: Board) -> None:
+    with serve_rfc2217(SimulatedBoard(board)), serve_pty(SimulatedBoard(board)):
+        pass
+    files, threads = open_files(), threading.active_count()
+    for _ in range(3):
+        with serve_rfc2217(SimulatedBoard(board)) as url, serve_pty(SimulatedBoard(board)):
+            port = client(url)
+            assert threading.active_count() == threads + 2
+            port.close()
+    assert threading.active_count() == threads
+    assert len(open_files()) == len(files)
+
+
+def test_a_server_closes_while_its_client_is_connected(board: Board) -> None:
+    with serve_rfc2217(SimulatedBoard(board)) as url:
+        address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        connected = socket.create_connection(address, timeout=5)
+        connected.recv(1)
+    connected.settimeout(5)
+    with connected, contextlib.suppress(ConnectionError):
+        while connected.recv(4096):
+            pass
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def exchange(descriptor: int, data: bytes, count: int) -> bytes:
+    os.write(descriptor, data)
+    answer = b""
+    while len(answer) < count:
+        ready, _, _ = select.select([descriptor], [], [], 5)
+        assert ready, f"got {answer.hex()}"
+        answer += os.read(descriptor, count - len(answer))
+    return answer
+
+
+def test_a_pty_carries_every_byte_and_outlives_its_client(board: Board) -> None:
+    data = bytes(range(256))
+    sim = SimulatedBoard(board)
+    with serve_pty(sim) as path:
+        with opened(path) as tty:
+            assert exchange(tty, b"\x7f", 1) == ACK
+            write = b"\x31\xce" + with_xor(BASE.to_bytes(4, "big")) + with_xor(b"\xff" + data)
+            assert exchange(tty, write, 3) == ACK * 3
+        with opened(path) as tty:
+            read = b"\x11\xee" + with_xor(BASE.to_bytes(4, "big")) + b"\xff\x00"
+            assert exchange(tty, read, 259) == ACK * 3 + data
+
+
+def test_a_throttled_pty_takes_the_time_of_the_wire(board: Board) -> None:
+    sim = SimulatedBoard(board)
+    with serve_pty(sim, throttle_baud=115200) as path, opened(path) as tty:
+        assert exchange(tty, b"\x7f", 1) == ACK
+        began = time.monotonic()
+        for _ in range(4):
+            exchange(tty, b"\x11\xee" + with_xor(BASE.to_bytes(4, "big")) + b"\xff\x00", 259)
+        spent = time.monotonic() - began
+    assert spent >= 4 * 268 * 11 / 115200, "never faster than the line"
+
+
+def test_the_wire_delivers_each_byte_when_its_bits_have_passed() -> None:
+    wire = Wire()
+    wire.send(b"abcd", 10.0, 0.5)
+    wire.send(b"ef", 10.25, 0.5)
+    assert list(wire.take(10.25)) == []
+    assert list(wire.take(11.0)) == [(11.0, b"ab")]
+    assert wire.next_s() == 11.5
+    assert list(wire.take(13.0)) == [(12.0, b"cd"), (13.0, b"ef")]
+    assert wire.next_s() is None
+    wire.send(b"g", 20.0, 0.5)
+    assert list(wire.take(20.5)) == [(20.5, b"g")]
+
+
+def test_an_idle_server_uses_no_processor_time(board: Board) -> None:
+    with serve_rfc2217(SimulatedBoard(board)) as url, serve_pty(SimulatedBoard(board)) as path:
+        port = client(url)
+        with opened(path):
+            sleeper = threading.Event()
+            before = time.process_time()
+            sleeper.wait(0.2)
+            assert time.process_time() - before < 0.05
+        port.close()
+
+
+def test_rom_host_and_server_agree(board: Board) -> None:
+    """The sans-IO board answers the same bytes that a server sends."""
+    direct = RomHost(SimulatedBoard(board)).command(0x00)
+    with serve_pty(SimulatedBoard(board)) as path, opened(path) as tty:
+        exchange(tty, b"\x7f", 1)
+        assert exchange(tty, b"\x00\xff", len(direct)) == direct
