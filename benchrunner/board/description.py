@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from benchrunner.config import FILE_CONFIG
+
 
 class BoardKind(StrEnum):
     MCU = "mcu"
@@ -15,6 +17,8 @@ class BoardKind(StrEnum):
 class SectorRun:
     """`count` erase units of `size_bytes`, in address order."""
 
+    __pydantic_config__ = FILE_CONFIG
+
     count: int
     size_bytes: int
 
@@ -22,6 +26,8 @@ class SectorRun:
 @dataclass(frozen=True, slots=True)
 class Sector:
     """One erase unit; `index` is the number the ROM bootloader uses."""
+
+    __pydantic_config__ = FILE_CONFIG
 
     index: int
     address: int
@@ -35,6 +41,8 @@ class Sector:
 @dataclass(frozen=True, slots=True)
 class Flash:
     """Internal flash as the ROM bootloader sees it. Source of geometry: AN2606 and the reference manuals."""
+
+    __pydantic_config__ = FILE_CONFIG
 
     base: int
     size_bytes: int
@@ -60,6 +68,8 @@ class Flash:
 class Memory:
     """A RAM region that the application may use."""
 
+    __pydantic_config__ = FILE_CONFIG
+
     name: str
     base: int
     size_bytes: int
@@ -69,6 +79,8 @@ class Memory:
 class Bootloader:
     """The ROM's USART bootloader (AN2606, AN3155)."""
 
+    __pydantic_config__ = FILE_CONFIG
+
     base: int  # system memory: initial SP and reset vector are its first two words
     version: int  # as GetVersion answers it, 0x31 is V3.1
     usart: str
@@ -77,6 +89,8 @@ class Bootloader:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
+    __pydantic_config__ = FILE_CONFIG
+
     part: str
     chip_id: int  # 12-bit product id, as GetID and DBGMCU_IDCODE answer it
     core: str  # "Cortex-M7"
@@ -91,6 +105,8 @@ class Chip:
 class SerialPort:
     """The virtual COM port of the board's debug probe."""
 
+    __pydantic_config__ = FILE_CONFIG
+
     usart: str
     baud_hz: int
     usb_ids: tuple[str, ...]  # "0483:374b"
@@ -99,6 +115,8 @@ class SerialPort:
 
 @dataclass(frozen=True, slots=True)
 class Mcu:
+    __pydantic_config__ = FILE_CONFIG
+
     chip: Chip
     flash: Flash
     memories: tuple[Memory, ...]
@@ -108,6 +126,8 @@ class Mcu:
 
 @dataclass(frozen=True, slots=True)
 class LinuxSystem:
+    __pydantic_config__ = FILE_CONFIG
+
     soc: str
     device_tree: tuple[str, ...]  # the root node's `compatible` or `model` strings that identify the board
     core: str
@@ -120,6 +140,8 @@ class LinuxSystem:
 @dataclass(frozen=True, slots=True)
 class Board:
     """One kind of board. Exactly one of `mcu` and `linux` is set, according to `kind`."""
+
+    __pydantic_config__ = FILE_CONFIG
 
     id: str
     name: str  # as its maker prints it, used in published tables

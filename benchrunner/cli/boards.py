@@ -1,0 +1,113 @@
+"""`benchrunner boards`: what boards there are, and what one of them has."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import click
+
+from benchrunner.board import Board, LinuxSystem, Mcu, board_file_sha256, list_boards, load_board
+from benchrunner.cli.parameters import BoardId
+
+_EPILOG = """\b
+Examples:
+  benchrunner boards
+  benchrunner boards stm32h747i-disco
+  benchrunner boards --json | jq -r '.[].id'
+
+Board files of your own: put them in a folder and name it in BENCHRUNNER_BOARDS, or with
+`benchrunner --boards FOLDER boards`.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("board_id", metavar="[ID]", type=BoardId(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print everything that the board files say, as JSON.")
+def command(board_id: str | None, as_json: bool) -> None:
+    """List the boards, or show one."""
+    if board_id is not None:
+        board = load_board(board_id)
+        click.echo(json.dumps(_record(board), indent=2) if as_json else _details(board))
+    else:
+        boards = list_boards()
+        click.echo(json.dumps([_record(board) for board in boards], indent=2) if as_json else _table(boards))
+
+
+def _record(board: Board) -> dict[str, object]:
+    """The board file as it was read, and its hash; numbers stay integers."""
+    return {**dataclasses.asdict(board), "file_sha256": board_file_sha256(board.id)}
+
+
+def _table(boards: Sequence[Board]) -> str:
+    head = ("id", "name", "kind", "core", "clock", "flash", "RAM", "engines")
+    rows = [head] + [_row(board) for board in boards]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(board: Board) -> tuple[str, ...]:
+    engines = " ".join(board.engines)
+    if board.mcu is not None:
+        chip, flash = board.mcu.chip, board.mcu.flash
+        ram_bytes = sum(memory.size_bytes for memory in board.mcu.memories)
+        sizes = (_mhz(chip.clock_hz), _size(flash.size_bytes), _size(ram_bytes))
+        return (board.id, board.name, board.kind, chip.core, *sizes, engines)
+    assert board.linux is not None
+    linux = board.linux
+    core = f"{linux.cpus}x {linux.core}"
+    return (board.id, board.name, board.kind, core, _mhz(linux.clock_hz), "-", _size(linux.ram_bytes), engines)
+
+
+def _details(board: Board) -> str:
+    lines = [("board", board.name), ("series", board.series), ("kind", board.kind.value)]
+    lines.append(("engines", ", ".join(board.engines)))
+    if board.mcu is not None:
+        lines += _mcu_details(board.mcu)
+    if board.linux is not None:
+        lines += _linux_details(board.linux)
+    lines.append(("file SHA-256", board_file_sha256(board.id)))
+    width = max(len(label) for label, _ in lines)
+    return "\n".join(f"{label.ljust(width)}  {text}" for label, text in lines)
+
+
+def _mcu_details(mcu: Mcu) -> list[tuple[str, str]]:
+    chip, flash, rom, serial = mcu.chip, mcu.flash, mcu.bootloader, mcu.serial
+    sectors = ", ".join(f"{run.count} x {_size(run.size_bytes)}" for run in flash.sectors)
+    caches = f"I {_size(chip.icache_bytes)}, D {_size(chip.dcache_bytes)}"
+    return [
+        ("chip", f"{chip.part}, id 0x{chip.chip_id:03x}"),
+        ("core", f"{chip.core}, FPU {chip.fpu}, caches {caches}"),
+        ("clock", f"{_mhz(chip.clock_hz)}, {chip.flash_wait_states} flash wait states"),
+        ("flash", f"{_size(flash.size_bytes)} at 0x{flash.base:08x}, write unit {flash.write_bytes} B"),
+        ("sectors", sectors),
+        *[("memory", f"{each.name}, {_size(each.size_bytes)} at 0x{each.base:08x}") for each in mcu.memories],
+        ("boot loader", f"{rom.usart} at 0x{rom.base:08x}, keeps RAM below 0x{rom.ram_used_to:08x}"),
+        ("serial port", f"{serial.usart}, {serial.baud_hz} Bd, USB id {' or '.join(serial.usb_ids)}"),
+        ("BOOT0, NRST", "driven by the host" if serial.boot_lines else "not wired to the host"),
+    ]
+
+
+def _linux_details(linux: LinuxSystem) -> list[tuple[str, str]]:
+    return [
+        ("chip", linux.soc),
+        ("core", f"{linux.cpus}x {linux.core}"),
+        ("clock", _mhz(linux.clock_hz)),
+        ("memory", _size(linux.ram_bytes)),
+        ("accelerators", ", ".join(linux.accelerators) or "none"),
+        ("device tree", "; ".join(linux.device_tree)),
+    ]
+
+
+def _mhz(clock_hz: int) -> str:
+    return f"{clock_hz / 1e6:g} MHz"
+
+
+def _size(size_bytes: int) -> str:
+    for unit, unit_bytes in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
+            return f"{size_bytes // unit_bytes} {unit}"
+    return f"{size_bytes / 1024:g} KiB" if size_bytes >= 1024 else f"{size_bytes} B"

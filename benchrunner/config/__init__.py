@@ -1,0 +1,169 @@
+"""Reads a TOML file into a dataclass, and reports everything that is wrong with it at once.
+
+Each problem is one line, `file:line: key: expected ..., found ...`. Types, missing keys and unknown keys are
+pydantic's work; what the types cannot say is told by rules, which see the values that have the right type.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from benchrunner.config import lines, shape
+from benchrunner.errors import ConfigError
+
+T = TypeVar("T")
+
+# What a dataclass that is read from a file sets as `__pydantic_config__`.
+FILE_CONFIG: Final = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file, at the key `path`."""
+
+    path: lines.Path
+    expected: str
+    found: str
+
+
+class UnusableError(Exception):
+    """A rule asked for a value that is missing or has the wrong type, which is reported on its own."""
+
+
+class Values:
+    """The values of a document that passed the type checks."""
+
+    def __init__(self, data: Mapping[str, Any], wrong: Iterable[lines.Path]) -> None:
+        self._data = data
+        self._wrong = tuple(wrong)
+
+    def at(self, *path: str | int) -> Any:
+        """The value at `path`; raises `UnusableError` where it, or a part of it, is wrong or missing."""
+        for wrong in self._wrong:
+            if wrong[: len(path)] == path or path[: len(wrong)] == wrong:
+                raise UnusableError
+        value: Any = self._data
+        for key in path:
+            try:
+                value = value[key]
+            except (KeyError, IndexError):
+                raise UnusableError from None
+        return value
+
+    def usable(self, *path: str | int) -> bool:
+        """True where `at(*path)` has an answer."""
+        try:
+            self.at(*path)
+        except UnusableError:
+            return False
+        return True
+
+    def has(self, key: str) -> bool:
+        """True where the document has `key` at its top, right or wrong."""
+        return key in self._data
+
+
+Rule = Callable[[Values], Iterator[Problem]]
+
+
+def load(path: Path, into: type[T], rules: Iterable[Rule]) -> T:
+    """Read the TOML file `path` as the dataclass `into`.
+
+    Raises `ConfigError` that names every problem of the file.
+    """
+    text = _read(path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax_problem(path, text, str(error))) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or brackets as deep
+        raise ConfigError(f"{path}:1: the file: expected a configuration, found: {error}") from None
+    value, problems = _typed(data, into)
+    values = Values(data, (problem.path for problem in problems))
+    for rule in rules:
+        try:
+            problems.extend(rule(values))
+        except UnusableError:
+            continue
+    if problems:
+        where = lines.key_lines(text)
+        located = sorted(((_line(where, each.path), each) for each in problems), key=lambda pair: pair[0])
+        raise ConfigError("\n".join(_sentence(path, line, problem) for line, problem in located))
+    assert value is not None  # no problems means that pydantic built it
+    return value
+
+
+def close_matches(word: str, known: Iterable[str]) -> str:
+    """`did you mean ...?` for a misspelt word, or an empty string."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode().replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: expected a configuration file, found no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a readable file, found: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}:{line}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x}"
+        ) from None
+
+
+def _syntax_problem(path: Path, text: str, reason: str) -> str:
+    """tomllib says `<reason> (at line 3, column 7)` or `<reason> (at end of document)`."""
+    found = re.fullmatch(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", reason)
+    what, line, column = found.groups() if found else (reason, None, None)
+    number = int(line) if line else text.rstrip("\n").count("\n") + 1
+    content = text.splitlines()[number - 1] if text.strip() else ""
+    key = content.partition("=")[0].strip() if "=" in content else "syntax"
+    place = f"column {column}" if column else "the end of the file"
+    return f"{path}:{number}: {key}: expected valid TOML, found at {place}: {what[:1].lower()}{what[1:]}"
+
+
+def _typed(data: Mapping[str, Any], into: type[T]) -> tuple[T | None, list[Problem]]:
+    # Through JSON: only there does pydantic's strict mode take a list for a tuple and a text for an enum.
+    from pydantic import TypeAdapter, ValidationError
+
+    document = json.dumps(data, default=lambda value: f"{type(value).__name__} {value}")
+    try:
+        return TypeAdapter(into).validate_json(document, strict=True), []
+    except ValidationError as error:
+        return None, [
+            _type_problem(into, kind=each["type"], path=each["loc"], given=each["input"])
+            for each in error.errors(include_url=False)
+        ]
+
+
+def _type_problem(into: type, *, kind: str, path: lines.Path, given: object) -> Problem:
+    if kind == "unexpected_keyword_argument":
+        known = shape.keys_of(shape.type_at(into, path[:-1]))
+        hint = close_matches(str(path[-1]), known)
+        found = f"the unknown key {path[-1]!r}" + (f" ({hint})" if hint else "")
+        return Problem(path, f"one of the keys {', '.join(known)}", found)
+    expected = shape.in_words(shape.type_at(into, path))
+    if kind == "missing":
+        return Problem(path, expected, "nothing")
+    return Problem(path, "a finite number" if kind == "finite_number" else expected, shape.show(given))
+
+
+def _line(where: Mapping[lines.Path, int], path: lines.Path) -> int:
+    """The line of `path`, or of the innermost table around it that is in the file."""
+    while path not in where:
+        path = path[:-1]
+    return where[path]
+
+
+def _sentence(file: Path, line: int, problem: Problem) -> str:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path).lstrip(".")
+    return f"{file}:{line}: {key or 'the file'}: expected {problem.expected}, found {problem.found}"
