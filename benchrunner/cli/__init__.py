@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -13,7 +15,9 @@ from benchrunner.errors import BenchrunnerError, ExitStatus
 
 # Command -> (module under benchrunner.cli that defines `command`, one line of help). A module is imported
 # only when its command runs, so `--help` stays instant.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "boards": ("boards", "List the boards, or show one."),
+}
 
 
 class LazyGroup(click.Group):
@@ -41,8 +45,18 @@ class LazyGroup(click.Group):
     epilog="Start with: benchrunner run --board stm32h747i-disco --sim",
 )
 @click.version_option(__version__, prog_name="benchrunner")
-def cli() -> None:
+@click.option(
+    "--boards",
+    "boards_folder",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of further board files; the same as setting BENCHRUNNER_BOARDS.",
+)
+def cli(boards_folder: Path | None) -> None:
     """Benchmark neural networks on real, emulated and simulated boards."""
+    if boards_folder is not None:
+        # Through the environment, so that processes started for single boards see the same files.
+        os.environ["BENCHRUNNER_BOARDS"] = str(boards_folder.resolve())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -59,7 +59,16 @@ def _row(board: Board) -> tuple[str, ...]:
     assert board.linux is not None
     linux = board.linux
     core = f"{linux.cpus}x {linux.core}"
-    return (board.id, board.name, board.kind, core, _mhz(linux.clock_hz), "-", _size(linux.ram_bytes), engines)
+    return (
+        board.id,
+        board.name,
+        board.kind,
+        core,
+        _mhz(linux.clock_hz),
+        "-",
+        _size(linux.ram_bytes),
+        engines,
+    )
 
 
 def _details(board: Board) -> str:

@@ -9,7 +9,7 @@ from benchrunner.board import board_ids
 from benchrunner.errors import BenchrunnerError
 
 
-class BoardId(click.ParamType[str]):
+class BoardId(click.types.StringParamType):
     """The id of a board. The command loads it, so that a misspelt id is reported with close matches."""
 
     name = "board"

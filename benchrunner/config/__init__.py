@@ -7,16 +7,20 @@ pydantic's work; what the types cannot say is told by rules, which see the value
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from benchrunner.config import lines, shape
 from benchrunner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -133,16 +137,25 @@ def _syntax_problem(path: Path, text: str, reason: str) -> str:
 
 def _typed(data: Mapping[str, Any], into: type[T]) -> tuple[T | None, list[Problem]]:
     # Through JSON: only there does pydantic's strict mode take a list for a tuple and a text for an enum.
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     document = json.dumps(data, default=lambda value: f"{type(value).__name__} {value}")
     try:
-        return TypeAdapter(into).validate_json(document, strict=True), []
+        value: T = _adapter(into).validate_json(document, strict=True)  # type: ignore[arg-type]  # mypy: a class hashes
+        return value, []
     except ValidationError as error:
         return None, [
             _type_problem(into, kind=each["type"], path=each["loc"], given=each["input"])
             for each in error.errors(include_url=False)
         ]
+
+
+@functools.cache
+def _adapter(into: type) -> TypeAdapter[Any]:
+    """Building one takes longer than checking a file with it."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(into)
 
 
 def _type_problem(into: type, *, kind: str, path: lines.Path, given: object) -> Problem:
