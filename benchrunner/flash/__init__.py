@@ -1,0 +1,1 @@
+"""An image onto a board: entry into the bootloader, compare, erase, write, verify, recovery."""

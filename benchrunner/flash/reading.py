@@ -1,0 +1,68 @@
+"""Reading flash through a line that errs: retries, recovery, and what a repeated refusal means."""
+
+from __future__ import annotations
+
+from benchrunner.deadline import Deadline
+from benchrunner.errors import LinkError
+from benchrunner.flash.recovery import BLOCK_TRIES, Level, Recovery, refused
+from benchrunner.flash.rom import RomBootloader
+from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError, flash_crc32
+
+
+class Reader:
+    """Reads and compares through `rom`. `by_checksum` starts as the wish to use the device's CRC, and is
+    given up where the device's answer cannot be trusted."""
+
+    def __init__(self, rom: RomBootloader, recovery: Recovery, name: str, deadline: Deadline) -> None:
+        self._rom = rom
+        self._recovery = recovery
+        self._name = name
+        self._deadline = deadline
+        self.by_checksum = False
+
+    def read(self, address: int, count: int) -> bytes:
+        """Up to 256 bytes.
+
+        A refusal that repeats itself is raised as the `NackError` it is, or as `ReadoutProtectedError`.
+        """
+        refusals = 0
+        for attempt in range(2 * BLOCK_TRIES):
+            try:
+                return self._rom.read(address, count, self._deadline)
+            except LinkError as error:
+                last = error
+            refusals += isinstance(last, NackError)
+            if refusals == BLOCK_TRIES:
+                raise refused(last, self._name)
+            self._recovery.recover(last, Level.BLOCK if attempt < BLOCK_TRIES else Level.RESYNC)
+        raise last
+
+    def first_mismatch(self, address: int, expected: bytes) -> int | None:
+        """The first address that differs from `expected` in two readings; None where one reading is right."""
+        for offset in range(0, len(expected), BLOCK_BYTES):
+            wanted = expected[offset : offset + BLOCK_BYTES]
+            if self.read(address + offset, len(wanted)) == wanted:
+                continue
+            found = self.read(address + offset, len(wanted))
+            if found != wanted:
+                return address + offset + next(i for i in range(len(wanted)) if found[i] != wanted[i])
+            self._recovery.link_errors += 1
+            self._recovery.retries += 1
+        return None
+
+    def checksum_holds(self, address: int, expected: bytes) -> bool:
+        """Whether the device's CRC says that `expected` is there; False also where it has none.
+
+        It is believed after its CRC of a block that was also read back agrees; otherwise the command is not
+        used again, because two forms of it are described.
+        """
+        if not self.by_checksum:
+            return False
+        first = self.read(address, min(BLOCK_BYTES, len(expected)))
+        try:
+            if self._rom.checksum(address, len(first), self._deadline) == flash_crc32(first):
+                return self._rom.checksum(address, len(expected), self._deadline) == flash_crc32(expected)
+        except LinkError as error:
+            self._recovery.recover(error)
+        self.by_checksum = False
+        return False
