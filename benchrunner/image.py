@@ -13,6 +13,10 @@ from dataclasses import dataclass
 
 from benchrunner.errors import WrongImageError
 
+# Unique id of every simulated chip: 96 bits that no factory writes. An image that carries a model file
+# instead of code is flashed to a chip of this id and to no other.
+SIMULATED_UID = b"BENCHRUN-SIM"
+
 BLOCK_OFFSET = 0x400  # behind the longest vector table of the supported parts (STM32H7: 166 words)
 _BLOCK = struct.Struct("<8sHHIIII32s32sII")  # magic .. text length; the text follows
 _MAGIC = b"BRIMAGE\x00"

@@ -50,6 +50,7 @@ class Flash:
     rewritable: bool  # True where programming identical data again is harmless (no ECC)
     sectors: tuple[SectorRun, ...]
     size_register: int  # address of the 16-bit flash size in KiB
+    uid_register: int  # address of the 96-bit unique id
     erase_sector_s: float  # typical time to erase the largest sector
     erase_mass_s: float
 

@@ -40,6 +40,7 @@ _RANGES: dict[Path, tuple[float, float, str]] = {
     ("mcu", "flash", "base"): (0, _ADDRESS_END - 1, "a 32-bit address"),
     ("mcu", "flash", "size_bytes"): (1024, 64 * _MIB, "bytes"),
     ("mcu", "flash", "size_register"): (0, _ADDRESS_END - 2, "a 32-bit address"),
+    ("mcu", "flash", "uid_register"): (0, _ADDRESS_END - 12, "a 32-bit address"),
     ("mcu", "flash", "erase_sector_s"): (0.0001, 60, "s"),
     ("mcu", "flash", "erase_mass_s"): (0.0001, 300, "s"),
     ("mcu", "bootloader", "base"): (0, _ADDRESS_END - 8, "a 32-bit address"),
@@ -161,6 +162,7 @@ def _sector_shapes(values: Values) -> Iterator[Problem]:
 def _alignment(values: Values) -> Iterator[Problem]:
     yield from _aligned(values, ("mcu", "flash", "base"), 1024)
     yield from _aligned(values, ("mcu", "flash", "size_register"), 2)
+    yield from _aligned(values, ("mcu", "flash", "uid_register"), 4)
     yield from _aligned(values, ("mcu", "bootloader", "base"), 4)
     for index in range(_length(values, "mcu", "memories")):
         yield from _aligned(values, ("mcu", "memories", index, "base"), 256)

@@ -5,31 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchrunner.board import Mcu, Sector
+from benchrunner.image import SIMULATED_UID
 from benchrunner.simulator.faults import StuckBits
 
 ERASED = 0xFF
-_UID = bytes.fromhex("3400210013504b5835313620")  # any 96 bits; lot number in ASCII as real parts have it
 
 
 @dataclass(frozen=True, slots=True)
 class _System:
-    """System memory and the engineering bytes of one family (AN2606; size and UID: reference manuals)."""
+    """System memory of one family (AN2606)."""
 
     start: int
     end: int
     version_address: int
-    uid_address: int
     aligned_reads_only: bool = False  # size and UID answer only to reads that start on 256 bytes
 
 
 # Keyed by the address of the flash size register, which tells the families apart.
 _SYSTEMS = {
-    0x1FFF7A22: _System(0x1FFF0000, 0x1FFF7800, 0x1FFF76DE, 0x1FFF7A10, aligned_reads_only=True),  # F4
-    0x1FF0F442: _System(0x1FF00000, 0x1FF0EDC0, 0x1FF0EDBE, 0x1FF0F420),  # F7
-    0x1FF1E880: _System(0x1FF00000, 0x1FF1E800, 0x1FF1E7FE, 0x1FF1E800),  # H72x, H74x
-    0x08FFF80C: _System(0x1FF00000, 0x1FF14000, 0x1FF13FFE, 0x08FFF800),  # H7A3
-    0x1FFF75E0: _System(0x1FFF0000, 0x1FFF7000, 0x1FFF6FFE, 0x1FFF7590),  # L4, G4
-    0x0BFA07A0: _System(0x0BF90000, 0x0BFA0000, 0x0BF99EFE, 0x0BFA0700),  # U5
+    0x1FFF7A22: _System(0x1FFF0000, 0x1FFF7800, 0x1FFF76DE, aligned_reads_only=True),  # F4
+    0x1FF0F442: _System(0x1FF00000, 0x1FF0EDC0, 0x1FF0EDBE),  # F7
+    0x1FF1E880: _System(0x1FF00000, 0x1FF1E800, 0x1FF1E7FE),  # H72x, H74x
+    0x08FFF80C: _System(0x1FF00000, 0x1FF14000, 0x1FF13FFE),  # H7A3
+    0x1FFF75E0: _System(0x1FFF0000, 0x1FFF7000, 0x1FFF6FFE),  # L4, G4
+    0x0BFA07A0: _System(0x0BF90000, 0x0BFA0000, 0x0BF99EFE),  # U5
 }
 # Parts with two banks, whose halves the codes FFFE and FFFD erase (F76x: in the single-bank mode they ship
 # in).
@@ -195,9 +194,10 @@ class MemoryMap:
         page = bytearray(b"\xff" * 256)
         page[register & 0xFF : (register & 0xFF) + 2] = (self.flash.size_bytes // 1024).to_bytes(2, "little")
         areas = {register & ~0xFF: page}
+        uid_register = self._mcu.flash.uid_register
+        uid_page = areas.setdefault(uid_register & ~0xFF, bytearray(b"\xff" * 256))
+        uid_page[uid_register & 0xFF : (uid_register & 0xFF) + 12] = SIMULATED_UID
         if self._system is not None:
-            uid_page = areas.setdefault(self._system.uid_address & ~0xFF, bytearray(b"\xff" * 256))
-            uid_page[self._system.uid_address & 0xFF : (self._system.uid_address & 0xFF) + 12] = _UID
             rom = bytearray(b"\xff" * (self._system.end - self._system.start))
             rom[self._system.version_address - self._system.start] = self._mcu.bootloader.version
             entry = self._mcu.bootloader.base - self._system.start

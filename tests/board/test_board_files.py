@@ -51,6 +51,15 @@ CHIPS = {
         *(0x433, 512, [16] * 4 + [64] + [128] * 3, 4, 0x1FFF7A22, 0x20003000, 0x1FFF0000, "Cortex-M4", 84),
     ),
 }
+# Unique id beside the size register (reference manuals, device electronic signature).
+UID_REGISTERS = {
+    0x1FFF7A22: 0x1FFF7A10,
+    0x1FF0F442: 0x1FF0F420,
+    0x1FF1E880: 0x1FF1E800,
+    0x08FFF80C: 0x08FFF800,
+    0x1FFF75E0: 0x1FFF7590,
+    0x0BFA07A0: 0x0BFA0700,
+}
 LINUX = {
     "stm32mp257f-dk": ("STM32MP257F", "Cortex-A35", 2, 1_500, 4096),
     "stm32mp157f-dk2": ("STM32MP157F", "Cortex-A7", 2, 800, 512),
@@ -78,6 +87,7 @@ def test_a_board_agrees_with_the_facts_of_its_chip(board_id: str) -> None:
     assert mcu.flash.write_bytes == word_bytes
     assert mcu.flash.rewritable is (board_id in WITHOUT_ECC)
     assert mcu.flash.size_register == size_register
+    assert mcu.flash.uid_register == UID_REGISTERS[size_register]
     assert mcu.bootloader.ram_used_to == ram_used_to
     assert mcu.bootloader.base == rom
 

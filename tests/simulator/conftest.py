@@ -27,6 +27,7 @@ def make_board(
     write_bytes: int = 4,
     rewritable: bool = True,
     size_register: int = 0x1FFF7A22,
+    uid_register: int = 0x1FFF7A10,
     rom_base: int = 0x1FFF0000,
     rom_version: int = 0x31,
 ) -> Board:
@@ -46,6 +47,7 @@ def make_board(
                 rewritable=rewritable,
                 sectors=sectors,
                 size_register=size_register,
+                uid_register=uid_register,
                 erase_sector_s=2.0,
                 erase_mass_s=6.0,
             ),
@@ -72,6 +74,7 @@ def ecc_board() -> Board:
         write_bytes=32,
         rewritable=False,
         size_register=0x1FF1E880,
+        uid_register=0x1FF1E800,
         rom_base=0x1FF09800,
     )
 
