@@ -1,5 +1,36 @@
 """Rows to text: the tables and summaries that people read, and the only place where a number is rounded."""
 
-from benchrunner.report.summary import format_tables, run_summary
+from __future__ import annotations
 
-__all__ = ["format_tables", "run_summary"]
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import assert_never
+
+from benchrunner.report import data, markdown, text
+from benchrunner.report.cells import Kind, tables
+from benchrunner.report.summary import format_tables, run_summary
+from benchrunner.table import Row
+
+__all__ = ["Kind", "Layout", "format_tables", "render", "run_summary"]
+
+
+class Layout(StrEnum):
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
+
+
+def render(rows: Sequence[Row], kind: Kind = Kind.ALL, layout: Layout = Layout.TEXT) -> str:
+    """Rows in the layout asked for, ending with a newline; CSV and JSON round nothing."""
+    match layout:
+        case Layout.TEXT:
+            return "\n".join(text.layout(table) for table in tables(rows, kind))
+        case Layout.MARKDOWN:
+            return "\n".join(markdown.layout(table) for table in tables(rows, kind))
+        case Layout.CSV:
+            return data.csv_text(rows, kind)
+        case Layout.JSON:
+            return data.json_text(rows, kind)
+        case _:
+            assert_never(layout)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import assert_never
 
 from benchrunner.record import Fidelity, NotMeasured
 from benchrunner.table import Row
@@ -42,6 +44,14 @@ FOOTPRINT_COLUMNS = (
 _CENT = Decimal("0.01")
 
 
+class Kind(StrEnum):
+    """Which table."""
+
+    LATENCY = "latency"
+    FOOTPRINT = "footprint"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table ready to be laid out: every cell is text of one line."""
@@ -50,6 +60,18 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+
+
+def tables(rows: Sequence[Row], kind: Kind) -> list[Table]:
+    match kind:
+        case Kind.LATENCY:
+            return [latency_table(rows)]
+        case Kind.FOOTPRINT:
+            return [footprint_table(rows)]
+        case Kind.ALL:
+            return [latency_table(rows), footprint_table(rows)]
+        case _:
+            assert_never(kind)
 
 
 def latency_table(rows: Sequence[Row]) -> Table:

@@ -10,8 +10,9 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, assert_never
 
+from benchrunner.report.cells import Kind
 from benchrunner.table import Row
 
 _FOOTPRINT_SUFFIX = "_bytes"
@@ -26,19 +27,21 @@ _LATENCY_PREFIXES = (
 )
 
 
-def columns(kind: str) -> list[str]:
-    """Names of the columns of a kind of table: `latency`, `footprint` or `all`."""
+def columns(kind: Kind) -> list[str]:
+    """Names of the columns that a kind of table has: one leaves out what only the other is about."""
     names = [column.name for column in fields(Row)]
     match kind:
-        case "latency":
+        case Kind.LATENCY:
             return [name for name in names if not name.endswith(_FOOTPRINT_SUFFIX)]
-        case "footprint":
+        case Kind.FOOTPRINT:
             return [name for name in names if not name.startswith(_LATENCY_PREFIXES)]
-        case _:
+        case Kind.ALL:
             return names
+        case _:
+            assert_never(kind)
 
 
-def csv_text(rows: Sequence[Row], kind: str = "all") -> str:
+def csv_text(rows: Sequence[Row], kind: Kind) -> str:
     """Comma-separated values with a header line (RFC 4180, lines end in `\\n`)."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -48,7 +51,7 @@ def csv_text(rows: Sequence[Row], kind: str = "all") -> str:
     return stream.getvalue()
 
 
-def json_text(rows: Sequence[Row], kind: str = "all") -> str:
+def json_text(rows: Sequence[Row], kind: Kind) -> str:
     """A list of objects, one per row."""
     objects: list[dict[str, Any]] = []
     for row in rows:

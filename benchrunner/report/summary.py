@@ -30,7 +30,7 @@ def run_summary(measurement: Measurement) -> str:
 def format_tables(measurements: Sequence[Measurement]) -> str:
     """The latency and the footprint table of `measurements`, for a terminal."""
     rows = [row_of(measurement) for measurement in measurements]
-    return text.layout(cells.latency_table(rows)) + "\n" + text.layout(cells.footprint_table(rows))
+    return "\n".join(text.layout(table) for table in cells.tables(rows, cells.Kind.ALL))
 
 
 def _clock(row: Row) -> str:

@@ -1,0 +1,54 @@
+"""`benchrunner table`: stored results as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchrunner import store, table
+from benchrunner.errors import UsageError
+from benchrunner.report import Kind, Layout, render
+
+_EXAMPLES = """\b
+Examples:
+  benchrunner table
+  benchrunner table --latest --kind latency --format markdown
+  benchrunner table results/2026-11-21 --format csv > results.csv
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), default="all", show_default=True)
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice([layout.value for layout in Layout]),
+    default="text",
+    show_default=True,
+    help="csv and json are for programs: all columns, nothing rounded.",
+)
+@click.option(
+    "--latest", is_flag=True, help="Only the last result of each board, engine, model and fidelity."
+)
+def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> None:
+    """Print stored results: latency and memory footprint in the columns of the ST model zoo.
+
+    RESULTS are folders or result files; by default the folder results/.
+    """
+    sources = results or (Path("results"),)
+    loaded = store.load_runs(sources)
+    rows = table.rows_of(loaded.runs)
+    if not rows and loaded.problems:
+        raise loaded.problems[0]
+    for problem in loaded.problems:
+        click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
+    if not rows:
+        raise UsageError(
+            f"no results under {', '.join(map(str, sources))}",
+            hint="run this first: benchrunner run --board stm32h747i-disco --sim",
+        )
+    if latest:
+        rows = table.latest(rows)
+    click.echo(render(rows, Kind(kind), Layout(layout)), nl=False)
