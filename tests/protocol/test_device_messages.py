@@ -1,8 +1,10 @@
 """Golden bytes of every message of the device protocol, and payloads that no message has."""
 
 import dataclasses
+import re
 import struct
 import zlib
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -158,6 +160,14 @@ def test_a_frame_can_be_taken_apart_with_nothing_but_the_specification() -> None
         == struct.pack("<BBHH", 1, 4, 0x1234, 9) + struct.pack("<HI", 0, 1018) + b"\x80\0\x7f"
     )
     assert int.from_bytes(body[-4:], "little") == zlib.crc32(body[:-4])
+
+
+def test_the_specification_shows_these_golden_bytes() -> None:
+    section = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text().split("\n## Golden bytes\n")[1]
+    shown = re.findall(r"^(\w+)\(.*\)\n((?:    [0-9a-f]+\n)+)", section, re.MULTILINE)
+    assert [(name, re.sub(r"\s", "", digits)) for name, digits in shown] == [
+        (name, golden) for name, (_, _, golden) in zip(NAMES, GOLDEN, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("message", "sequence", "golden"), GOLDEN, ids=NAMES)
