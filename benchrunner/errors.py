@@ -53,6 +53,10 @@ class UnsupportedOperatorError(ModelError):
     """The model has operators that the engine does not run; the message lists each with its layer."""
 
 
+class NoTimingModelError(UsageError):
+    """A simulated time is asked for a core, an engine or an operator that the timing model does not cover."""
+
+
 class DoesNotFitError(ModelError):
     """The image or its memory does not fit the board."""
 
