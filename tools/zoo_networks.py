@@ -77,7 +77,7 @@ NETWORKS = (
     Network(
         name="st_fdmobilenet_v1",
         family="ST FdMobileNet v1",
-        alpha="0.5 to 0.25",
+        alpha="0.5-0.25",
         description="FD-MobileNet with wider early stages, as in the ST model zoo",
         build=_fd_mobilenet("st_fdmobilenet_v1", (0.5, 0.75, 0.625, 0.5, 0.375, *(0.25,) * 7)),
         seed=2,

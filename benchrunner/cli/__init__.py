@@ -18,6 +18,7 @@ from benchrunner.errors import BenchrunnerError, ExitStatus
 COMMANDS: dict[str, tuple[str, str]] = {
     "boards": ("boards", "List the boards, or show one."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
+    "models": ("models", "List the models that ship with benchrunner."),
 }
 
 

@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 
 from benchrunner.board import board_ids
 from benchrunner.errors import BenchrunnerError
+from benchrunner.zoo import list_models
 
 
 class BoardId(click.types.StringParamType):
@@ -22,3 +23,16 @@ class BoardId(click.types.StringParamType):
         except (BenchrunnerError, OSError):
             return []  # a shell that completes has no place for an error; the command itself reports it
         return [CompletionItem(board_id) for board_id in ids if board_id.startswith(incomplete.lower())]
+
+
+class ModelName(click.types.StringParamType):
+    """A `.tflite` file or the name of a model of the zoo. The command resolves it (`benchrunner.zoo`)."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        names = [model.name for model in list_models() if model.name.startswith(incomplete)]
+        # The shells complete files only when no name is offered.
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]

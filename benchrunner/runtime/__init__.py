@@ -2,9 +2,10 @@
 
 from benchrunner.runtime.inputs import load_input, natural_input, seeded_input
 from benchrunner.runtime.installed import Runtime, RuntimeName, available_runtimes, select_runtime
-from benchrunner.runtime.interpreter import Interpreter, KernelSet, Tensor, reference_name
+from benchrunner.runtime.interpreter import ORACLE, Interpreter, KernelSet, Tensor, reference_name
 
 __all__ = [
+    "ORACLE",
     "Interpreter",
     "KernelSet",
     "Runtime",

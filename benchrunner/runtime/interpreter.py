@@ -16,12 +16,16 @@ from benchrunner.runtime.installed import Runtime, RuntimeName, select_runtime
 
 
 class KernelSet(StrEnum):
-    """Which of the runtime's own kernel sets computes; they differ in the last bits (docs/decisions)."""
+    """Which of the runtime's own kernel sets computes; they differ in the last bits."""
 
     REFERENCE = "builtin-ref"
     BUILTIN = "builtin-without-default-delegates"
     XNNPACK = "default"
 
+
+# What a device's output is compared with: the only set whose arithmetic is the microcontrollers' and does not
+# depend on the host's processor or the runtime (docs/decisions/output-oracle.md).
+ORACLE = KernelSet.REFERENCE
 
 # Names of the members of `OpResolverType`, which both runtimes have.
 _RESOLVERS = {

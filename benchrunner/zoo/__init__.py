@@ -20,7 +20,7 @@ class ZooModel:
 
     name: str
     family: str
-    alpha: str  # width multiplier, or the range of it
+    alpha: str  # width multiplier, or its range over the stages
     description: str
     resolution: str  # "128x128x3"
     classes: int
@@ -48,9 +48,9 @@ def list_models() -> tuple[ZooModel, ...]:
         return tuple(ZooModel(**entry) for entry in tomllib.load(stream)["model"])
 
 
-def default_model() -> ZooModel:
-    """The model that is used when none is named."""
-    return next(model for model in list_models() if model.default)
+def default_model() -> str:
+    """The name of the model that is used when none is given."""
+    return next(model.name for model in list_models() if model.default)
 
 
 def resolve_model(name_or_path: str) -> Path:

@@ -7,14 +7,12 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from tflite import TensorType
 
 from benchrunner.errors import ModelError, UnsupportedOperatorError, UsageError
 from benchrunner.runtime import Interpreter, KernelSet, Tensor, reference_name, select_runtime
 from benchrunner.runtime.chatter import without_remarks
 
 BuildModel = Callable[..., bytes]
-CUSTOM = 32
 
 
 @pytest.mark.parametrize("kernels", KernelSet)
@@ -52,7 +50,7 @@ def test_the_wrong_number_of_inputs_is_refused(build_model: BuildModel) -> None:
 
 def test_a_custom_operator_is_named(build_model: BuildModel) -> None:
     with pytest.raises(UnsupportedOperatorError, match=r"does not have custom operator WarpDrive$"):
-        Interpreter(build_model(builtin=CUSTOM, custom="WarpDrive"), KernelSet.BUILTIN)
+        Interpreter(build_model("CUSTOM", custom="WarpDrive"), KernelSet.BUILTIN)
 
 
 def test_an_operator_version_from_the_future_is_named(build_model: BuildModel) -> None:
@@ -62,12 +60,12 @@ def test_an_operator_version_from_the_future_is_named(build_model: BuildModel) -
 
 def test_a_type_that_the_kernel_does_not_take_is_a_model_error(build_model: BuildModel) -> None:
     with pytest.raises(ModelError, match=r"refuses it: .*INT64"):
-        Interpreter(build_model(element_type=TensorType.INT64), KernelSet.REFERENCE).run([bytes(32)])
+        Interpreter(build_model(dtype="int64"), KernelSet.REFERENCE).run([bytes(32)])
 
 
 def test_a_tensor_of_text_is_a_model_error(build_model: BuildModel) -> None:
     with pytest.raises(ModelError, match="tensor in: expected numbers, found "):
-        Interpreter(build_model(element_type=TensorType.STRING), KernelSet.BUILTIN)
+        Interpreter(build_model(dtype="string"), KernelSet.BUILTIN)
 
 
 def test_bytes_that_are_not_a_model_are_a_model_error() -> None:
