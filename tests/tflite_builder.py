@@ -139,7 +139,7 @@ class ModelBuilder:
         weights, bias = self._weights(x, (filters, kh, kw, channels), kh * kw * channels, 0, filters)
         out_h, out_w = _out(height, kh, stride, padding), _out(width, kw, stride, padding)
         y = self._activation((batch, out_h, out_w, filters), activation)
-        self.operator("CONV_2D", (x, weights, bias), (y,), _conv(stride, padding, activation))
+        self.operator("CONV_2D", (x, weights, bias), (y,), conv_options(stride, padding, activation))
         return y
 
     def depthwise(
@@ -156,7 +156,7 @@ class ModelBuilder:
         weights, bias = self._weights(x, (1, kernel, kernel, filters), kernel * kernel, 3, filters)
         out_h, out_w = _out(height, kernel, stride, padding), _out(width, kernel, stride, padding)
         y = self._activation((batch, out_h, out_w, filters), activation)
-        options = _conv(stride, padding, activation, multiplier)
+        options = conv_options(stride, padding, activation, multiplier)
         self.operator("DEPTHWISE_CONV_2D", (x, weights, bias), (y,), options)
         return y
 
@@ -259,7 +259,8 @@ def _out(size: int, kernel: int, stride: int, padding: str) -> int:
     return -(-(size if padding == "SAME" else size - kernel + 1) // stride)
 
 
-def _conv(stride: int, padding: str, activation: str, multiplier: int | None = None) -> Options:
+def conv_options(stride: int, padding: str, activation: str, multiplier: int | None = None) -> Options:
+    """Options of a convolution, of a depthwise one where `multiplier` is given."""
     fields: dict[str, Any] = {"Padding": _PADDINGS[padding], "StrideW": stride, "StrideH": stride}
     fields["FusedActivationFunction"] = _ACTIVATIONS[activation]
     fields |= {"DilationWFactor": 1, "DilationHFactor": 1}
@@ -275,13 +276,14 @@ class _Writer:
         self.out = flatbuffers.Builder(1 << 16)
         self.buffers: list[int] = []
         self.codes: dict[tuple[str, str, int], int] = {}
+        self.texts: dict[str, int] = {}
         self.behind: list[tuple[int, bytes]] = []  # position marks and data of external buffers
 
     def model(self, graphs: list[tuple[ModelBuilder, list[int]]]) -> bytes:
         self.buffers.append(self._buffer(None))
         subgraphs = [self._subgraph(graph, outputs) for graph, outputs in graphs]
         codes = [self._code(*code) for code in self.codes]
-        description = self.out.CreateString(graphs[0][0].description)
+        description = self._text(graphs[0][0].description)
         fields = {
             "OperatorCodes": self._tables(codes),
             "Subgraphs": self._tables(subgraphs),
@@ -302,6 +304,12 @@ class _Writer:
         for name, value in fields.items():
             getattr(tflite, f"{table}Add{name}")(self.out, value)
         return int(getattr(tflite, f"{table}End")(self.out))
+
+    def _text(self, text: str) -> int:
+        """A string; equal ones are stored once."""
+        if text not in self.texts:
+            self.texts[text] = self.out.CreateString(text)
+        return self.texts[text]
 
     def _tables(self, offsets: Sequence[int]) -> int:
         self.out.StartVector(4, len(offsets), 4)
@@ -336,7 +344,7 @@ class _Writer:
             "Version": version,
         }
         if custom:
-            fields["CustomCode"] = self.out.CreateString(custom)
+            fields["CustomCode"] = self._text(custom)
         return self._table("OperatorCode", **fields)
 
     def _subgraph(self, graph: ModelBuilder, outputs: list[int]) -> int:
@@ -348,11 +356,11 @@ class _Writer:
             Operators=self._tables(operators),
             Inputs=self._numbers(graph.inputs),
             Outputs=self._numbers(outputs),
-            Name=self.out.CreateString(graph.name),
+            Name=self._text(graph.name),
         )
 
     def _tensor(self, tensor: TensorSpec) -> int:
-        fields: dict[str, Any] = {"Name": self.out.CreateString(tensor.name)}
+        fields: dict[str, Any] = {"Name": self._text(tensor.name)}
         fields["Shape"] = self._numbers(tensor.shape)
         if tensor.signature:
             fields["ShapeSignature"] = self._numbers(tensor.signature)

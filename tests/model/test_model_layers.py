@@ -102,7 +102,7 @@ def test_grouped_and_transposed_convolutions_count_their_products() -> None:
     x = net.input((1, 8, 8, 8))
     grouped = net.tensor((1, 8, 8, 4))
     weights = net.constant([[[[1, 2]]]] * 4, "int8")
-    net.operator("CONV_2D", (x, weights, -1), (grouped,), built._conv(1, "SAME", "NONE"))
+    net.operator("CONV_2D", (x, weights, -1), (grouped,), built.conv_options(1, "SAME", "NONE"))
     larger = net.tensor((1, 16, 16, 6))
     size, up = net.constant([1, 16, 16, 6]), net.constant([[[[1] * 4] * 3] * 3] * 6, "int8")
     options = {"Padding": 0, "StrideW": 2, "StrideH": 2}
@@ -129,7 +129,7 @@ def test_contradicting_shapes_are_refused_with_the_layer(
     x = net.input((1, 8, 8, 3))
     kernel = net.tensor(weights, data=bytes(built.np.prod(weights)))
     y = net.tensor((1, 8, 8, 4))
-    name, fields = built._conv(1, "SAME", "NONE")
+    name, fields = built.conv_options(1, "SAME", "NONE")
     net.operator("CONV_2D", (x, kernel, -1), (y,), (name, fields | options))
     with pytest.raises(ModelError, match=f"built.tflite: layer 0 CONV_2D: .*{problem}"):
         costs(net.finish(y))

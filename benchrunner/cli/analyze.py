@@ -1,0 +1,140 @@
+"""`benchrunner analyze`: what a model costs, layer by layer, and which boards it fits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchrunner.board import Board, list_boards, load_board
+from benchrunner.cli.analysis_text import details, same_networks, summary
+from benchrunner.errors import ExitStatus, ModelError
+from benchrunner.fit import ASSUMPTION, Fit, fit
+from benchrunner.model import Model, load_model
+from benchrunner.model.cost import ModelCost, model_cost
+from benchrunner.zoo import resolve_model
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One model that could be read."""
+
+    model: Model
+    cost: ModelCost
+    fits: tuple[Fit, ...]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  benchrunner analyze model.tflite
+  benchrunner analyze fdmobilenet_0.25_128 --board stm32f746g-disco
+  benchrunner analyze *.tflite --json | jq '.models[].macs'
+"""
+)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--board", "boards", multiple=True, metavar="ID", help="Only these boards; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(models: tuple[str, ...], boards: tuple[str, ...], as_json: bool) -> int:
+    """Print layers, totals, live memory and fit of each MODEL: a .tflite file or a name of the zoo.
+
+    Exit status 2 when a file could not be read; the others are printed all the same.
+    """
+    chosen = [load_board(board) for board in boards] if boards else list_boards()
+    analyses, errors = _analyse(models, chosen)
+    if as_json:
+        click.echo(json.dumps(_document(analyses, errors), indent=2))
+    else:
+        _print(analyses)
+    for error in errors:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {error.hint}", err=True)
+    return ExitStatus.USAGE if errors else ExitStatus.GOOD
+
+
+def _analyse(models: tuple[str, ...], boards: list[Board]) -> tuple[list[Analysis], list[ModelError]]:
+    analyses, errors = [], []
+    for name in models:
+        try:
+            model = load_model(_file(name))
+            cost = model_cost(model)
+        except ModelError as error:
+            errors.append(error)
+        else:
+            analyses.append(Analysis(model, cost, tuple(fit(cost, board) for board in boards)))
+    return analyses, errors
+
+
+def _file(name: str) -> Path:
+    """A path that exists is read as it is, so that the reader can say what is wrong with it."""
+    path = Path(name)
+    return path if path.exists() else resolve_model(name)
+
+
+def _print(analyses: list[Analysis]) -> None:
+    for analysis in analyses:
+        click.echo(details(analysis.model, analysis.cost, analysis.fits))
+    if len(analyses) > 1:
+        click.echo(summary([(a.model, a.cost, a.fits) for a in analyses]))
+    if analyses:
+        click.echo(f"Assumed: {ASSUMPTION}")
+
+
+def _document(analyses: list[Analysis], errors: list[ModelError]) -> dict[str, Any]:
+    return {
+        "models": [_entry(analysis) for analysis in analyses],
+        "same_network": [list(names) for names in same_networks([a.model for a in analyses])],
+        "assumption": ASSUMPTION,
+        "errors": [{"message": error.message, "hint": error.hint} for error in errors],
+    }
+
+
+def _entry(analysis: Analysis) -> dict[str, Any]:
+    model, cost = analysis.model, analysis.cost
+    graph = model.graph
+    return {
+        "name": model.name,
+        "source": model.source,
+        "sha256": model.sha256,
+        "graph_sha256": model.graph_sha256,
+        "size_bytes": model.size_bytes,
+        "inputs": [_tensor(graph.tensors[i].shape, graph.tensors[i].dtype) for i in graph.inputs],
+        "outputs": [_tensor(graph.tensors[i].shape, graph.tensors[i].dtype) for i in graph.outputs],
+        "other_subgraphs": list(model.other_subgraphs),
+        "macs": cost.macs,
+        "counted_macs": cost.counted_macs,
+        "unknown_operators": list(cost.unknown),
+        "parameters": cost.parameters,
+        "weight_bytes": cost.weight_bytes,
+        "constant_bytes": cost.constant_bytes,
+        "live_peak_bytes": cost.live.peak_bytes,
+        "live_peak_layer": cost.live.peak_layer,
+        "naive_peak_bytes": cost.naive_peak_bytes,
+        "least_live_bytes": cost.live.least_bytes,
+        "layers": [
+            asdict(layer) | {"live_bytes": live}
+            for layer, live in zip(cost.layers, cost.live.during_bytes, strict=True)
+        ],
+        "separable_pairs": [
+            asdict(pair) | {"reduction": pair.reduction, "formula": pair.formula} for pair in cost.pairs
+        ],
+        "fits": [
+            {
+                "board": answer.board,
+                "verdict": answer.verdict,
+                "memories": [
+                    asdict(memory) | {"verdict": memory.verdict, "shortfall_bytes": memory.shortfall_bytes}
+                    for memory in answer.memories
+                ],
+            }
+            for answer in analysis.fits
+        ],
+    }
+
+
+def _tensor(shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
+    return {"shape": list(shape), "dtype": dtype}
