@@ -17,6 +17,7 @@ from benchrunner.errors import BenchrunnerError, ExitStatus
 # only when its command runs, so `--help` stays instant.
 COMMANDS: dict[str, tuple[str, str]] = {
     "boards": ("boards", "List the boards, or show one."),
+    "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
     "models": ("models", "List the models that ship with benchrunner."),
 }

@@ -11,6 +11,7 @@ import click
 
 from benchrunner.board import Board, list_boards, load_board
 from benchrunner.cli.analysis_text import details, same_networks, summary
+from benchrunner.cli.parameters import BoardId, ModelName
 from benchrunner.errors import ExitStatus, ModelError
 from benchrunner.fit import ASSUMPTION, Fit, fit
 from benchrunner.model import Model, load_model
@@ -31,12 +32,14 @@ class Analysis:
     epilog="""\b
 Examples:
   benchrunner analyze model.tflite
-  benchrunner analyze fdmobilenet_0.25_128 --board stm32f746g-disco
+  benchrunner analyze fdmobilenet_0.25_128_int8 --board stm32f746g-disco
   benchrunner analyze *.tflite --json | jq '.models[].macs'
 """
 )
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--board", "boards", multiple=True, metavar="ID", help="Only these boards; may be repeated.")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=ModelName())
+@click.option(
+    "--board", "boards", multiple=True, metavar="ID", type=BoardId(), help="Only these; may be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(models: tuple[str, ...], boards: tuple[str, ...], as_json: bool) -> int:
     """Print layers, totals, live memory and fit of each MODEL: a .tflite file or a name of the zoo.
@@ -70,7 +73,7 @@ def _analyse(models: tuple[str, ...], boards: list[Board]) -> tuple[list[Analysi
 
 
 def _file(name: str) -> Path:
-    """A path that exists is read as it is, so that the reader can say what is wrong with it."""
+    """A path that exists is read as it is, so that the reader says what is wrong with it."""
     path = Path(name)
     return path if path.exists() else resolve_model(name)
 
