@@ -3,6 +3,7 @@ import json
 import math
 import os
 import re
+import resource
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -15,7 +16,7 @@ import record_factory as factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchrunner import durable, store
+from benchrunner import store
 from benchrunner.errors import NewerSchemaError, StoreError, UsageError
 from benchrunner.record import (
     SCHEMA_VERSION,
@@ -137,20 +138,34 @@ def test_a_result_is_never_overwritten_where_there_are_no_hard_links(
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("call", ["fsync", "fdopen"])
-def test_a_full_disk_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [("os.fsync", errno.ENOSPC), ("os.fdopen", errno.ENOSPC), ("tempfile.mkstemp", errno.EACCES)],
+)
+def test_a_full_disk_or_a_folder_of_another_user_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, code: int
 ) -> None:
-    def full(*_arguments: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable.os, call, full)
-        with pytest.raises(StoreError, match=r"1f0c93ab\.json: .*No space left on device") as caught:
+        patch.setattr(f"benchrunner.durable.{where}", refuse)
+        with pytest.raises(StoreError, match=rf"1f0c93ab\.json: .*{os.strerror(code)}") as caught:
             store.save_run(factory.document(), tmp_path)
     assert "--out" in caught.value.hint
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert store.load_run(store.save_run(factory.document(), tmp_path)).document == factory.document()
+
+
+def test_a_write_that_the_system_cuts_short_leaves_nothing(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="File too large"):
+            store.save_run(factory.document(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_results_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
