@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Final
 
-from benchrunner.config import Problem, Rule, Values, close_matches
-from benchrunner.config.shape import choices, show
+from benchrunner.config import Problem, Rule, Values, choices, close_matches, show
 
 MCU_ENGINES: Final = ("aot", "st-edge-ai", "tflm")
 LINUX_ENGINES: Final = ("tflite", "benchmark-model", "onnxruntime", "nbg")
@@ -117,9 +116,9 @@ def _no_l0(values: Values) -> Iterator[Problem]:
 def _one_system(values: Values) -> Iterator[Problem]:
     kind = values.at("kind")
     other = {"mcu": "linux", "linux": "mcu"}[kind]
-    if not values.has(kind):
+    if kind not in values.keys_at():
         yield Problem((kind,), f'a table [{kind}], because kind is "{kind}"', "nothing")
-    if values.has(other):
+    if other in values.keys_at():
         yield Problem((other,), f'no table [{other}], because kind is "{kind}"', "one")
 
 

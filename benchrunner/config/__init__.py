@@ -17,10 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from benchrunner.config import lines, shape
+from benchrunner.config.shape import choices, show
 from benchrunner.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+__all__ = [
+    "FILE_CONFIG",
+    "Problem",
+    "Rule",
+    "UnusableError",
+    "Values",
+    "choices",
+    "close_matches",
+    "load",
+    "show",
+]
 
 T = TypeVar("T")
 
@@ -69,9 +82,12 @@ class Values:
             return False
         return True
 
-    def has(self, key: str) -> bool:
-        """True where the document has `key` at its top, right or wrong."""
-        return key in self._data
+    def keys_at(self, *path: str) -> list[str]:
+        """The keys of the table at `path`, right or wrong ones; none where there is no table."""
+        table: object = self._data
+        for key in path:
+            table = table.get(key) if isinstance(table, dict) else None
+        return list(table) if isinstance(table, dict) else []
 
 
 Rule = Callable[[Values], Iterator[Problem]]
@@ -132,7 +148,14 @@ def _syntax_problem(path: Path, text: str, reason: str) -> str:
     content = text.splitlines()[number - 1] if text.strip() else ""
     key = content.partition("=")[0].strip() if "=" in content else "syntax"
     place = f"column {column}" if column else "the end of the file"
-    return f"{path}:{number}: {key}: expected valid TOML, found at {place}: {what[:1].lower()}{what[1:]}"
+    # A bare word is the usual slip: a path, or a serial number that starts with a zero.
+    bare = what.startswith(("Invalid value", "Expected newline")) and re.search(
+        r"=\s*[\w/][^\s\"']*", content
+    )
+    hint = "; a text must be in quotes" if bare else ""
+    return (
+        f"{path}:{number}: {key}: expected valid TOML, found at {place}: {what[:1].lower()}{what[1:]}{hint}"
+    )
 
 
 def _typed(data: Mapping[str, Any], into: type[T]) -> tuple[T | None, list[Problem]]:
@@ -167,7 +190,10 @@ def _type_problem(into: type, *, kind: str, path: lines.Path, given: object) -> 
     expected = shape.in_words(shape.type_at(into, path))
     if kind == "missing":
         return Problem(path, expected, "nothing")
-    return Problem(path, "a finite number" if kind == "finite_number" else expected, shape.show(given))
+    found = show(given)
+    if kind == "string_type" and isinstance(given, int | float):
+        found += "; put it in quotes"
+    return Problem(path, "a finite number" if kind == "finite_number" else expected, found)
 
 
 def _line(where: Mapping[lines.Path, int], path: lines.Path) -> int:

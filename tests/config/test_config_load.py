@@ -110,7 +110,7 @@ def test_a_table_in_the_place_of_a_value_is_named(tmp_path: Path) -> None:
 def test_a_rule_that_needs_a_wrong_value_keeps_silent_and_the_others_speak(tmp_path: Path) -> None:
     wheels = "[[wheels]]\nspokes = 1\nradius_m = 1\n" * 3
     assert problems(tmp_path, f'name = 5\nbrake = "rim"\n{wheels}') == [
-        "bicycle.toml:1: name: expected a text in quotes, found 5",
+        "bicycle.toml:1: name: expected a text in quotes, found 5; put it in quotes",
         "bicycle.toml:9: wheels[2]: expected two wheels at most, found 3",
     ]
 
@@ -128,6 +128,16 @@ def test_a_rule_that_needs_a_wrong_value_keeps_silent_and_the_others_speak(tmp_p
             "bicycle.toml:2: syntax: expected valid TOML, found at column 3: cannot declare ('a',) twice",
         ),
         ("a = [1,\n", "bicycle.toml:1: a: expected valid TOML, found at the end of the file: invalid value"),
+        (
+            "a = 1\nb = 066DFF # serial\n",
+            "bicycle.toml:2: b: expected valid TOML, found at column 6: "
+            "expected newline or end of document after a statement; a text must be in quotes",
+        ),
+        (
+            "b = /dev/ttyACM0\n",
+            "bicycle.toml:1: b: expected valid TOML, found at column 5: "
+            "invalid value; a text must be in quotes",
+        ),
         ('a = "x\n', "bicycle.toml:1: a: expected valid TOML, found at column 7: illegal character '\\n'"),
     ],
 )
