@@ -14,11 +14,13 @@ TERMS = (
     "convolution_mac",  # standard and 1x1 convolutions: a matrix product
     "depthwise_mac",  # no reuse of a loaded input: several times dearer
     "dense_mac",  # every weight is used once: bound by reading them
+    "thin_input_mac",  # on top, where the input has fewer channels than a register holds: they are gathered
     "convolution_output",  # requantising, and starting each sum: what makes few input channels inefficient
     "elementwise_output",
-    "moved_element",  # pooled, copied or converted
+    "moved_element",  # pooled or copied
     "operator",  # calling it
 )
+_THIN_CHANNELS = 4  # int8 values in a 32-bit register
 _FOLDED = ("PAD", "PADV2")  # engines give the padding to the convolution behind it
 
 
@@ -37,6 +39,8 @@ class TimedLayer(Protocol):
     def kernel_h(self) -> int: ...
     @property
     def kernel_w(self) -> int: ...
+    @property
+    def in_channels(self) -> int: ...
     @property
     def input_elements(self) -> int: ...
     @property
@@ -63,19 +67,24 @@ def work(layer: TimedLayer) -> tuple[int, ...]:
     if layer.operator in _FOLDED:
         return (0,) * len(TERMS)
     match kind:
-        case LayerKind.CONVOLUTION | LayerKind.POINTWISE:
-            return (macs, 0, 0, outputs, 0, 0, 1)
+        case LayerKind.CONVOLUTION:
+            thin = macs if layer.in_channels < _THIN_CHANNELS else 0
+            return (macs, 0, 0, thin, outputs, 0, 0, 1)
+        case LayerKind.POINTWISE:
+            return (macs, 0, 0, 0, outputs, 0, 0, 1)
         case LayerKind.DEPTHWISE:
-            return (0, macs, 0, 0, 0, 0, 1)
+            return (0, macs, 0, 0, 0, 0, 0, 1)
         case LayerKind.DENSE:
-            return (0, 0, macs, 0, 0, 0, 1)
+            return (0, 0, macs, 0, 0, 0, 0, 1)
         case LayerKind.ELEMENTWISE | LayerKind.ACTIVATION:
-            return (0, 0, 0, 0, outputs, 0, 1)
+            return (0, 0, 0, 0, 0, outputs, 0, 1)
         case LayerKind.POOL:
             windows = outputs * layer.kernel_h * layer.kernel_w
-            return (0, 0, 0, 0, 0, max(windows, layer.input_elements), 1)
-        case LayerKind.COPY | LayerKind.QUANTISE:
-            return (0, 0, 0, 0, 0, outputs, 1)
+            return (0, 0, 0, 0, 0, 0, max(windows, layer.input_elements), 1)
+        case LayerKind.COPY:
+            return (0, 0, 0, 0, 0, 0, outputs, 1)
+        case LayerKind.QUANTISE:  # an offset, or one multiplication: little beside the first convolution
+            return (0, 0, 0, 0, 0, 0, 0, 1)
         case LayerKind.VIEW:
             return (0,) * len(TERMS)
         case _ as never:

@@ -61,7 +61,7 @@ def test_more_macs_never_take_less_time(kind: LayerKind) -> None:
     assert totals == sorted(set(totals))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not LayerKind.VIEW])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in (LayerKind.VIEW, LayerKind.QUANTISE)])
 def test_a_larger_output_takes_longer(kind: LayerKind) -> None:
     small, large = (predict([layer(kind, size=size)], "Cortex-M33").total_cycles for size in (16, 32))
     assert small < large
@@ -78,6 +78,18 @@ def test_cores_that_issue_one_instruction_at_a_time_take_more_cycles() -> None:
         for core in ("Cortex-M7", "Cortex-M33", "Cortex-M4")
     ]
     assert totals == sorted(set(totals))
+
+
+def test_a_mac_on_the_three_channels_of_an_image_is_dearer_than_on_eight() -> None:
+    eight = layer(LayerKind.CONVOLUTION)
+    three = replace(eight, in_channels=3)
+    assert predict([three], "Cortex-M7").total_cycles > predict([eight], "Cortex-M7").total_cycles
+
+
+def test_an_image_given_as_uint8_takes_no_longer_than_one_given_as_int8() -> None:
+    quantise = layer(LayerKind.QUANTISE, size=224)
+    operator_cycles = load_coefficients().cycles["operator"]
+    assert predict([quantise], "Cortex-M7").total_cycles == round(operator_cycles)
 
 
 def test_padding_is_part_of_the_convolution_behind_it() -> None:
