@@ -27,8 +27,6 @@ class SectorRun:
 class Sector:
     """One erase unit; `index` is the number the ROM bootloader uses."""
 
-    __pydantic_config__ = FILE_CONFIG
-
     index: int
     address: int
     size_bytes: int

@@ -33,7 +33,6 @@ def place_lock(resource: str, description: str, *, now: Callable[[], datetime] =
     """
     path = _folder() / _file_name(resource)
     try:
-        # Not closed in processes that are forked without exec: unlocking by name below covers those.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise LabError(f"{path}: expected to create a lock file, found: {error.strerror}") from error
@@ -56,7 +55,7 @@ def place_lock(resource: str, description: str, *, now: Callable[[], datetime] =
         finally:
             # The file stays: removing it would let a process that waits on the old one lock beside a new one.
             os.ftruncate(descriptor, 0)
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing would not do where a fork has it open too
     finally:
         os.close(descriptor)
 
