@@ -11,7 +11,8 @@ from itertools import pairwise
 
 _BLOCK_BYTES = 254  # longest run of data behind one code byte
 _CODES = [bytes((length + 1,)) for length in range(_BLOCK_BYTES)]
-_ZEROS = re.compile(rb"\0+")
+_MANY_ZEROS = bytes(8)  # from here on a run is cheaper than its single zeros
+_LONG_ZEROS = re.compile(rb"\0{8,}")
 _EMPTY_BLOCKS = re.compile(rb"\x01+")
 
 
@@ -23,23 +24,32 @@ def longest_encoding_bytes(data_bytes: int) -> int:
 def encode(data: bytes) -> bytes:
     """`data` without zero bytes. The delimiter is not part of it."""
     blocks: list[bytes] = []
-    start, size = 0, len(data)
-    while True:
-        zero = data.find(b"\0", start)
-        end = size if zero < 0 else zero
-        while end - start >= _BLOCK_BYTES:
-            blocks.append(b"\xff" + data[start : start + _BLOCK_BYTES])
-            start += _BLOCK_BYTES
-        if zero < 0:
-            # A full block ends the data without a zero: nothing is owed behind it.
-            if start < size or not blocks or blocks[-1][0] != 0xFF:
-                blocks.append(_CODES[size - start] + data[start:])
-            return b"".join(blocks)
-        blocks.append(_CODES[end - start] + data[start:end])
-        start = zero + 1
-        if start < size and data[start] == 0 and (run := _ZEROS.match(data, start)):
-            blocks.append(b"\x01" * (run.end() - start))
-            start = run.end()
+    start = 0
+    for run in _LONG_ZEROS.finditer(data) if _MANY_ZEROS in data else ():
+        blocks += _blocks(data[start : run.start()])  # the run's first zero closes the last of them
+        blocks.append(b"\x01" * (run.end() - run.start() - 1))
+        start = run.end()
+    blocks += _blocks(data[start:])
+    if len(blocks[-1]) > 1 and len(blocks[-1]) % (_BLOCK_BYTES + 1) == 1:
+        blocks[-1] = blocks[-1][:-1]  # a full block ends the data without a zero: nothing is owed behind it
+    return b"".join(blocks)
+
+
+def _blocks(data: bytes) -> list[bytes]:
+    """The encoding of `data` with a zero behind it, cut at its zeros."""
+    return [
+        _CODES[len(piece)] + piece if len(piece) < _BLOCK_BYTES else _long_piece(piece)
+        for piece in data.split(b"\0")
+    ]
+
+
+def _long_piece(piece: bytes) -> bytes:
+    full = [
+        b"\xff" + piece[at : at + _BLOCK_BYTES]
+        for at in range(0, len(piece) + 1 - _BLOCK_BYTES, _BLOCK_BYTES)
+    ]
+    rest = piece[len(full) * _BLOCK_BYTES :]
+    return b"".join(full) + _CODES[len(rest)] + rest
 
 
 def decode(encoded: bytes | bytearray) -> bytes | None:

@@ -177,19 +177,25 @@ def decode(frame: Frame) -> Message:
     Raises `MalformedMessageError` for another protocol version, a type that is not known, a payload of the
     wrong length, or a value that its field cannot have.
     """
-    name = f"message {frame.kind:#04x} ({frame.sequence=}, {len(frame.payload)} bytes)"
     if frame.version != PROTOCOL_VERSION:
         raise MalformedMessageError(
-            f"device protocol: {name} is of version {frame.version}, this program speaks {PROTOCOL_VERSION}",
+            f"{_name(frame)} is of version {frame.version}, this program speaks {PROTOCOL_VERSION}",
             hint="flash firmware that belongs to this version of benchrunner",
         )
     decoder = _DECODERS.get(frame.kind)
     if decoder is None:
-        raise MalformedMessageError(f"device protocol: {name} is of an unknown type")
+        raise MalformedMessageError(f"{_name(frame)} is of an unknown type")
     try:
         return decoder(frame.payload)
     except (struct.error, ValueError) as error:
-        raise MalformedMessageError(f"device protocol: {name}: {error}") from error
+        raise MalformedMessageError(f"{_name(frame)}: {error}") from error
+
+
+def _name(frame: Frame) -> str:
+    return (
+        f"device protocol: message {frame.kind:#04x}, sequence {frame.sequence}, "
+        f"payload of {len(frame.payload)} bytes"
+    )
 
 
 def _only(fields: struct.Struct, payload: bytes) -> tuple[int, ...]:

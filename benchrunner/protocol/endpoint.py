@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import get_args
 
 from benchrunner.errors import MalformedMessageError
 from benchrunner.protocol.device import REQUEST_KINDS, decode, encode
@@ -22,8 +21,6 @@ from benchrunner.protocol.messages import (
     Run,
     RunProfile,
 )
-
-_REQUESTS = get_args(Request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class DeviceEndpoint:
             known = frame.kind in REQUEST_KINDS and frame.version == PROTOCOL_VERSION
             code = ErrorCode.BAD_ARGUMENT if known else ErrorCode.UNKNOWN_REQUEST
             return Incoming(frame.sequence, DeviceError(code, error.message))
-        if isinstance(message, _REQUESTS):
+        if isinstance(message, Request):
             return Incoming(frame.sequence, message)
         return Incoming(
             frame.sequence, DeviceError(ErrorCode.UNKNOWN_REQUEST, f"{type(message).__name__} is no request")
