@@ -82,7 +82,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class GetSamples:
-    """Ask for samples `first` .. `first + count - 1` of the last `Run`."""
+    """Ask for samples `first` .. `first + count - 1` of the last `Run`; answered with as many as fit."""
 
     first: int
     count: int
@@ -95,7 +95,7 @@ class RunProfile:
 
 @dataclass(frozen=True, slots=True)
 class GetLayers:
-    """Ask for layers `first` .. `first + count - 1` of the last `RunProfile`."""
+    """Ask for layers `first` .. `first + count - 1` of the last `RunProfile`, as many as fit."""
 
     first: int
     count: int
