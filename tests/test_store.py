@@ -7,20 +7,18 @@ import resource
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pytest
 import record_factory as factory
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from record_strategies import documents
 
 from benchrunner import store
 from benchrunner.errors import NewerSchemaError, StoreError, UsageError
 from benchrunner.record import (
     SCHEMA_VERSION,
-    Measurement,
     NotMeasured,
     Outcome,
     RunDocument,
@@ -28,36 +26,6 @@ from benchrunner.record import (
 
 RECORDS = Path(__file__).parent / "data" / "records"
 NOW = datetime(2026, 11, 21, 2, 0, 0, tzinfo=UTC)
-
-
-def values_of(hint: Any) -> st.SearchStrategy[Any]:
-    """Any value that a field of a record may have, from its type."""
-    if hint is str:  # as a device or a person may give it; surrogates are tested apart: JSON has none
-        return st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-    if hint is int:
-        return st.integers(-(2**63), 2**64 - 1)
-    if hint is float:
-        return st.floats(allow_nan=False, allow_infinity=False)
-    if hint is bool:
-        return st.booleans()
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return st.sampled_from(hint)
-    if is_dataclass(hint):
-        hints = get_type_hints(hint)
-        return st.builds(hint, **{field.name: values_of(hints[field.name]) for field in fields(hint)})
-    arguments = get_args(hint)
-    if get_origin(hint) is tuple:
-        return st.lists(values_of(arguments[0]), max_size=3).map(tuple)
-    if get_origin(hint) is dict:
-        return st.dictionaries(values_of(arguments[0]), values_of(arguments[1]), max_size=2)
-    return st.one_of([values_of(argument) for argument in arguments])
-
-
-documents = st.builds(
-    RunDocument,
-    run_id=st.integers(0, 2**32).map(lambda second: store.new_run_id(datetime.fromtimestamp(second, UTC))),
-    measurements=st.lists(values_of(Measurement), max_size=2).map(tuple),
-)
 
 
 def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
@@ -81,7 +49,7 @@ def test_a_document_lies_in_the_folder_of_its_day_and_is_readable(tmp_path: Path
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(document=documents)
+@given(document=documents())
 def test_what_is_stored_is_what_is_loaded(
     document: RunDocument, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

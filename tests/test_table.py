@@ -6,11 +6,25 @@ from pathlib import Path
 import pandas
 import pytest
 import record_factory as factory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from record_strategies import values_of
 
 import benchrunner
-from benchrunner import store, table
+from benchrunner import report, store, table
 from benchrunner.errors import UsageError
-from benchrunner.record import CounterUnit, Fidelity, Footprint, NotMeasured, Outcome
+from benchrunner.record import (
+    ClockCheck,
+    CounterUnit,
+    Fidelity,
+    Footprint,
+    Latency,
+    Measurement,
+    NotMeasured,
+    Outcome,
+    OutputCheck,
+    TimingModel,
+)
 from benchrunner.table import Row, row_of
 
 
@@ -173,3 +187,26 @@ def test_importing_the_package_and_its_reports_does_not_import_pandas() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert output == "False\n"
+
+
+# Nothing but the types of its fields is certain of what a device at fault reports.
+anything = st.builds(
+    factory.measurement,
+    fidelity=st.sampled_from(Fidelity),
+    latency=st.builds(replace, values_of(Latency), clock_hz=st.integers(1, 2**64 - 1)),
+    timing_model=values_of(TimingModel),
+    footprint=values_of(Footprint),
+    clock=values_of(ClockCheck),
+    output=values_of(OutputCheck),
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(measurements=st.lists(st.one_of(anything, values_of(Measurement)), max_size=3))
+def test_whatever_can_be_stored_can_be_tabulated(measurements: list[Measurement]) -> None:
+    rows = [row_of(measurement) for measurement in measurements]
+    assert len(table.to_frame(rows)) == len(measurements)
+    for layout in report.Layout:
+        assert report.render(rows, layout=layout).endswith("\n")
+    for measurement in measurements:
+        assert measurement.fidelity in report.run_summary(measurement)

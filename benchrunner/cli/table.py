@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -51,4 +53,5 @@ def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> 
         )
     if latest:
         rows = table.latest(rows)
-    click.echo(render(rows, Kind(kind), Layout(layout)), nl=False)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(render(rows, Kind(kind), Layout(layout), width), nl=False)

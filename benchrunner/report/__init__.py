@@ -21,11 +21,16 @@ class Layout(StrEnum):
     JSON = "json"
 
 
-def render(rows: Sequence[Row], kind: Kind = Kind.ALL, layout: Layout = Layout.TEXT) -> str:
-    """Rows in the layout asked for, ending with a newline; CSV and JSON round nothing."""
+def render(
+    rows: Sequence[Row], kind: Kind = Kind.ALL, layout: Layout = Layout.TEXT, width: int | None = None
+) -> str:
+    """Rows in the layout asked for, ending with a newline; CSV and JSON round nothing.
+
+    `width` is that of the terminal in characters, for `Layout.TEXT`; `None` where there is none.
+    """
     match layout:
         case Layout.TEXT:
-            return "\n".join(text.layout(table) for table in tables(rows, kind))
+            return "\n".join(text.layout(table, width) for table in tables(rows, kind))
         case Layout.MARKDOWN:
             return "\n".join(markdown.layout(table) for table in tables(rows, kind))
         case Layout.CSV:

@@ -6,9 +6,10 @@ side. That column holds the engine and its version, whatever engine it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import assert_never
 
@@ -133,7 +134,7 @@ def error_band(row: Row) -> str:
     """`±14 %`, rounded up so as never to promise more than the model of time holds."""
     if isinstance(row.timing_model_error_percent, NotMeasured):
         return f"± {row.timing_model_error_percent}"
-    return f"±{Decimal(row.timing_model_error_percent).quantize(Decimal(1), ROUND_CEILING)} %"
+    return f"±{math.ceil(row.timing_model_error_percent)} %"
 
 
 def milliseconds(value_ms: float | NotMeasured) -> str:

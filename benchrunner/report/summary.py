@@ -27,10 +27,10 @@ def run_summary(measurement: Measurement) -> str:
     return "\n".join(cells.one_line(line) for line in lines)
 
 
-def format_tables(measurements: Sequence[Measurement]) -> str:
-    """The latency and the footprint table of `measurements`, for a terminal."""
+def format_tables(measurements: Sequence[Measurement], width: int | None = None) -> str:
+    """The latency and the footprint table of `measurements`, for a terminal of `width` characters."""
     rows = [row_of(measurement) for measurement in measurements]
-    return "\n".join(text.layout(table) for table in cells.tables(rows, cells.Kind.ALL))
+    return "\n".join(text.layout(table, width) for table in cells.tables(rows, cells.Kind.ALL))
 
 
 def _clock(row: Row) -> str:

@@ -41,6 +41,17 @@ def test_a_run_ends_in_the_same_tables() -> None:
     assert format_tables(ALL) == (GOLDEN / "all.txt").read_text()
 
 
+def test_a_narrow_terminal_gets_narrow_columns_with_whole_words() -> None:
+    wide, narrow = (format_tables(ALL, width) for width in (None, 145))
+    assert max(map(len, wide.splitlines())) > 170
+    assert max(len(line) for line in narrow.splitlines() if "simulated times" not in line) <= 145
+    assert sorted(wide.replace("-", "").split()) == sorted(narrow.replace("-", "").split())
+
+
+def test_a_terminal_that_is_too_narrow_gets_the_narrowest_table() -> None:
+    assert format_tables(ALL, 40) == format_tables(ALL, 1)
+
+
 def test_the_columns_are_those_of_the_st_model_zoo_and_fidelity() -> None:
     assert ", ".join(cells.FOOTPRINT_COLUMNS) == (
         "Model, Format, Resolution, Series, Activation RAM, Runtime RAM, Weights Flash, Code Flash, "
@@ -87,7 +98,9 @@ def test_frequencies_are_megahertz(clock_hz: int, text: str) -> None:
     assert cells.frequency(clock_hz) == text
 
 
-@pytest.mark.parametrize(("percent", "text"), [(13.4, "±14 %"), (14.0, "±14 %"), (0.2, "±1 %")])
+@pytest.mark.parametrize(
+    ("percent", "text"), [(13.4, "±14 %"), (14.0, "±14 %"), (0.2, "±1 %"), (1e30, f"±{10**30:.0f} %")]
+)
 def test_an_error_band_is_rounded_up(percent: float, text: str) -> None:
     model = replace(factory.MEASUREMENT.timing_model, error_percent=percent)
     assert cells.error_band(row_of(factory.measurement(timing_model=model))) == text
