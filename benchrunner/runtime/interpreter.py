@@ -23,8 +23,8 @@ class KernelSet(StrEnum):
     XNNPACK = "default"
 
 
-# What a device's output is compared with: the only set whose arithmetic is the microcontrollers' and does not
-# depend on the host's processor or the runtime (docs/decisions/output-oracle.md).
+# What a device's output is compared with: the set that does not depend on the host's vector unit and rounds
+# convolutions as CMSIS-NN does (docs/decisions/output-oracle.md).
 ORACLE = KernelSet.REFERENCE
 
 # Names of the members of `OpResolverType`, which both runtimes have.
@@ -59,9 +59,11 @@ def reference_name(kernels: KernelSet, runtime: str | None = None) -> str:
 class Interpreter:
     """One model, loaded into one runtime with one kernel set, on one thread.
 
-    `model_bytes` must have passed the model reader: tflite-runtime 2.14 does not check offsets, and crashes
-    on a damaged file. Raises `UsageError` when the runtime is missing, `UnsupportedOperatorError` naming the
-    operators that it does not have, `ModelError` for anything else that it refuses.
+    LiteRT verifies the file. tflite-runtime 2.14 does not, and can crash the process on a damaged one, even
+    on some that the model reader accepts: give it only files that you trust.
+
+    Raises `UsageError` when the runtime is missing, `UnsupportedOperatorError` naming the operators that it
+    does not have, `ModelError` for anything else that it refuses.
     """
 
     def __init__(self, model_bytes: bytes, kernels: KernelSet, runtime: str | None = None) -> None:
