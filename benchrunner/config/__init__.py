@@ -6,6 +6,7 @@ pydantic's work; what the types cannot say is told by rules, which see the value
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import functools
 import json
@@ -146,7 +147,8 @@ def _syntax_problem(path: Path, text: str, reason: str) -> str:
     what, line, column = found.groups() if found else (reason, None, None)
     number = int(line) if line else text.rstrip("\n").count("\n") + 1
     content = text.splitlines()[number - 1] if text.strip() else ""
-    key = content.partition("=")[0].strip() if "=" in content else "syntax"
+    named = re.match(r"\s*([\w.\"'-]+)\s*=", content)
+    key = named[1] if named else "syntax"
     place = f"column {column}" if column else "the end of the file"
     # A bare word is the usual slip: a path, or a serial number that starts with a zero.
     bare = what.startswith(("Invalid value", "Expected newline")) and re.search(
@@ -160,17 +162,42 @@ def _syntax_problem(path: Path, text: str, reason: str) -> str:
 
 def _typed(data: Mapping[str, Any], into: type[T]) -> tuple[T | None, list[Problem]]:
     # Through JSON: only there does pydantic's strict mode take a list for a tuple and a text for an enum.
+    # JSON has no dates, and no file of ours has: they become null and are reported here.
     from pydantic import ValidationError
 
-    document = json.dumps(data, default=lambda value: f"{type(value).__name__} {value}")
+    document = json.dumps(data, default=lambda _: None)
+    dates = dict(_dates(data, ()))
+    value: T | None = None
+    problems: list[Problem] = []
     try:
-        value: T = _adapter(into).validate_json(document, strict=True)  # type: ignore[arg-type]  # mypy: a class hashes
-        return value, []
+        value = _adapter(into).validate_json(document, strict=True)  # type: ignore[arg-type]  # a class hashes
     except ValidationError as error:
-        return None, [
-            _type_problem(into, kind=each["type"], path=each["loc"], given=each["input"])
+        problems = [
+            _type_problem(
+                into, kind=each["type"], path=each["loc"], given=dates.get(each["loc"], each["input"])
+            )
             for each in error.errors(include_url=False)
         ]
+    reported = {problem.path for problem in problems}
+    problems += [
+        _type_problem(into, kind="date", path=path, given=date)
+        for path, date in dates.items()
+        if not any(path[:end] in reported for end in range(len(path) + 1))
+    ]
+    return value, problems
+
+
+def _dates(value: object, path: lines.Path) -> Iterator[tuple[lines.Path, object]]:
+    """The dates and times in a document."""
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from _dates(inner, (*path, key))
+        case list():
+            for index, inner in enumerate(value):
+                yield from _dates(inner, (*path, index))
+        case datetime.date() | datetime.time():
+            yield path, value
 
 
 @functools.cache

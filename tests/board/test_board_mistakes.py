@@ -1,9 +1,12 @@
 """Every kind of mistake in a board file is reported with file, line and key."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchrunner.board import load_board_file
 from benchrunner.errors import ConfigError
@@ -182,6 +185,32 @@ def test_a_mistake_in_the_file_of_a_linux_board_has_its_key(
     _, problems = mistakes(tmp_path, "stm32mp257f-dk", good, bad)
     for key, text_part in expected:
         assert [problem for problem in problems if f": {key}: " in problem and text_part in problem]
+
+
+VALUES = st.sampled_from(
+    ["0", "-1", "1.5", "true", '""', '"x"', "[]", "[1]", "[{}]", "{}", "1979-05-27", "nan"]
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.sampled_from(["stm32f469i-disco", "stm32mp257f-dk"]), st.data())
+def test_a_file_with_any_lines_changed_loads_or_is_refused_with_lines(
+    board_id: str, data: st.DataObject
+) -> None:
+    source = (shipped("boards") / f"{board_id}.toml").read_text().splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        index = data.draw(st.integers(0, len(source) - 1))
+        line = source[index]
+        other_value = f"{line.partition(' = ')[0]} = {data.draw(VALUES)}"
+        source[index] = data.draw(st.sampled_from(["", line[:-3], f"x{line}", other_value]))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{board_id}.toml"
+        file.write_text("\n".join(source))
+        try:
+            assert load_board_file(file).id == board_id
+        except ConfigError as error:
+            for problem in error.message.splitlines():
+                assert re.match(rf"{re.escape(str(file))}:\d+: [^:]+: expected ", problem)
 
 
 def test_the_first_and_the_last_mistake_of_a_file_are_reported_together(tmp_path: Path) -> None:

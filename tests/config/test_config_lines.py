@@ -2,7 +2,7 @@
 
 import tomllib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchrunner.config.lines import key_lines
@@ -102,6 +102,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.tuples(KEYS, VALUES), max_size=5))
 def test_every_path_that_the_parser_finds_has_a_line(tables: list[tuple[str, str]]) -> None:
     text = "".join(f"[[t]]\n\n{key} = {value} # c\n" for key, value in tables)

@@ -102,8 +102,19 @@ def test_a_missing_table_is_reported_at_the_table_around_it(tmp_path: Path) -> N
 
 def test_a_table_in_the_place_of_a_value_is_named(tmp_path: Path) -> None:
     assert problems(tmp_path, 'brake = "rim"\nwheels = 1979-05-27\n[name]\nx = 1\n') == [
-        'bicycle.toml:2: wheels: expected a list, each element a table, found "date 1979-05-27"',
+        "bicycle.toml:2: wheels: expected a list, each element a table, found 1979-05-27",
         "bicycle.toml:3: name: expected a text in quotes, found a table",
+    ]
+
+
+def test_a_date_is_never_a_text_nor_left_out(tmp_path: Path) -> None:
+    text = (
+        'name = 1979-05-27\nbrake = "rim"\nwheels = []\nelectric = 07:32:00\ndynamo = 1979-05-27T07:32:00\n'
+    )
+    assert problems(tmp_path, text) == [
+        "bicycle.toml:1: name: expected a text in quotes, found 1979-05-27",
+        "bicycle.toml:4: electric: expected true or false, found 07:32:00",
+        "bicycle.toml:5: dynamo: expected a table, found 1979-05-27 07:32:00",
     ]
 
 
