@@ -19,6 +19,7 @@ import os
 import sys
 import warnings
 from collections import Counter
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -31,7 +32,7 @@ import tflite
 from zoo_networks import NETWORKS, Network, seed_weights
 
 from benchrunner.durable import write_atomic
-from benchrunner.runtime import Interpreter, KernelSet, Tensor, natural_input, seeded_input
+from benchrunner.runtime import ORACLE, Interpreter, Tensor, natural_input, seeded_input
 from benchrunner.runtime.inputs import natural_image
 from benchrunner.zoo import FOLDER, INDEX
 
@@ -112,7 +113,7 @@ def check(name: str, network: Network, resolution: int, variant: str, data: byte
     if found != wanted:
         raise SystemExit(f"{name}: parameters, weight bytes, MACs: expected {wanted}, found {found}")
 
-    interpreter = Interpreter(data, KernelSet.BUILTIN)
+    interpreter = Interpreter(data, ORACLE)
     image, probabilities = interpreter.inputs[0], interpreter.outputs[0]
     inputs = [natural_input(image, seed) for seed in range(25)] + [seeded_input(image, s) for s in range(25)]
     outputs = [interpreter.run([data])[0] for data in inputs]
@@ -165,7 +166,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)  # sums must not depend on the number of cores
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
-    changed: list[str] = []
+    files: dict[Path, bytes] = {}
     entries = ["# Written by tools/build_zoo.py. Weights are seeded: the outputs mean nothing.\n"]
     for network in NETWORKS:
         for resolution in RESOLUTIONS:
@@ -173,14 +174,13 @@ def main() -> None:
                 name = f"{network.name}_{resolution}_{variant}"
                 check(name, network, resolution, variant, data)
                 entries.append(index_entry(name, network, resolution, variant, data))
-                path = FOLDER / f"{name}.tflite"
-                if not path.is_file() or path.read_bytes() != data:
-                    changed.append(path.name)
-                    if not compare:
-                        write_atomic(path, data)
+                files[FOLDER / f"{name}.tflite"] = data
+    files[INDEX] = "\n".join(entries).encode()
+    changed = [path for path, data in files.items() if not path.is_file() or path.read_bytes() != data]
     if not compare:
-        write_atomic(INDEX, "\n".join(entries).encode())
-    print(f"changed: {', '.join(changed) or 'nothing'}")
+        for path in changed:
+            write_atomic(path, files[path])
+    print(f"changed: {', '.join(path.name for path in changed) or 'nothing'}")
     sys.exit(1 if compare and changed else 0)
 
 
