@@ -150,7 +150,7 @@ def _pairs(cost: ModelCost) -> str:
         )
         for pair in cost.pairs
     ]
-    header = ("separable pair", "channels", "MACs", "standard MACs", "ratio", "1/d_j + 1/k²", "fewer MACs")
+    header = ("separable pair", "channels", "MACs", "standard MACs", "ratio", "1/d_j + 1/k^2", "fewer MACs")
     return _columns(header, rows, right=(2, 3, 4, 6))
 
 

@@ -151,10 +151,6 @@ class Table:
             raise self.error(f"{count} {what}s, the limit is {_TABLES_LIMIT} tables")
         return [Table(self.source, self._target(first + 4 * i), f"{what} {i}") for i in range(count)]
 
-    def count(self, slot: int) -> int:
-        """Number of elements of a vector of tables."""
-        return self._vector(slot, 4)[1]
-
     def inline_bytes(self) -> bytes:
         """What the table holds beside its field list."""
         self.source.charge(self._size, self.where)

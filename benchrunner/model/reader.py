@@ -13,6 +13,7 @@ from benchrunner.model.flatbuffer import Source, Table, root
 from benchrunner.model.foreign import not_a_model
 from benchrunner.model.graph import (
     DTYPE_BITS,
+    WEIGHTED,
     Graph,
     Model,
     Operator,
@@ -26,6 +27,8 @@ FILE_LIMIT_BYTES = 256 << 20  # ten times the largest network that any supported
 _TENSOR_LIMIT_BYTES = 1 << 40
 _RANK_LIMIT = 16  # the runtime's kernels stop at 8
 _SCHEMA_VERSION = 3
+_SCALE_RANGE = (1e-20, 1e20)  # of activations; runtimes abort where a ratio of scales overflows
+_RECURRENT = ("LSTM", "RNN", "SVDF")  # operators with optional inputs in the middle
 _PLACEHOLDER_OFFSET = 1  # "filled in later" in the buffer's offset field
 
 
@@ -66,7 +69,9 @@ def parse_model(data: bytes, name: str) -> Model:
     subgraphs = model.tables(2, "subgraph")
     if not subgraphs:
         raise source.error("subgraphs", "the file holds no graph")
-    graph = _graph(subgraphs[0], codes, buffers)
+    # The others are not analysed. They are read all the same: a runtime that gets this file reads them too.
+    graph, *others = [_graph(table, codes, buffers) for table in subgraphs]
+    _check_index(model)
     return Model(
         name=PurePath(name).name.removesuffix(".tflite"),
         source=name,
@@ -76,10 +81,23 @@ def parse_model(data: bytes, name: str) -> Model:
         graph=graph,
         graph_sha256=graph_sha256(graph),
         other_subgraphs=tuple(
-            f"{other.text(4) or f'subgraph {index}'} ({other.count(3)} operators)"
-            for index, other in enumerate(subgraphs[1:], start=1)
+            f"{other.name or f'subgraph {index}'} ({len(other.operators)} operators)"
+            for index, other in enumerate(others, start=1)
         ),
     )
+
+
+def _check_index(model: Table) -> None:
+    """Read what only runtimes use: metadata, and the signatures' names of inputs and outputs."""
+    for metadata in model.tables(6, "metadata"):
+        metadata.text(0)
+        metadata.integer(1, "I")
+    for signature in model.tables(7, "signature"):
+        for entry in (*signature.tables(0, "signature input"), *signature.tables(1, "signature output")):
+            entry.text(0)
+            entry.integer(1, "I")
+        signature.text(2)
+        signature.integer(4, "I")
 
 
 def _operator_code(table: Table) -> tuple[str, int]:
@@ -114,7 +132,9 @@ def _graph(table: Table, codes: list[tuple[str, int]], buffers: list[memoryview]
     for index, entry in enumerate(table.tables(3, "layer")):
         operator = _operator(index, entry, codes, len(tensors))
         entry.where = f"layer {index} {operator.name}"
-        for read in operator.inputs:
+        for position, read in enumerate(operator.inputs):
+            if read < 0 and not _optional(operator.name, position):
+                raise entry.error(f"input {position} is missing")
             if read >= 0 and read not in ready:
                 raise entry.error(f"reads tensor {read} {tensors[read].name!r}, which nothing has written")
         for written in operator.outputs:
@@ -123,6 +143,13 @@ def _graph(table: Table, codes: list[tuple[str, int]], buffers: list[memoryview]
         ready.update(operator.outputs)
         operators.append(operator)
     return Graph(table.text(4), tensors, tuple(operators), inputs, outputs)
+
+
+def _optional(operator: str, position: int) -> bool:
+    """Whether this input may be left out: a bias, and what is not known here."""
+    if operator in WEIGHTED:
+        return position == WEIGHTED[operator][-1]
+    return operator.startswith(("CUSTOM:", "BUILTIN_")) or any(part in operator for part in _RECURRENT)
 
 
 def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
@@ -156,6 +183,11 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
         sparse=table.has(6),
     )
     expected = -(-tensor.elements * DTYPE_BITS[dtype] // 8)
+    low, high = _SCALE_RANGE
+    if tensor.quantisation and not tensor.constant:
+        for scale in tensor.quantisation.scales:
+            if not low < scale < high:
+                raise table.error(f"quantisation scale {scale} of an activation is not a usable number")
     if len(content) not in (0, expected) and not tensor.sparse and DTYPE_BITS[dtype]:
         raise table.error(f"{dtype} of shape {shape} takes {expected} bytes, its buffer has {len(content)}")
     return tensor

@@ -147,6 +147,13 @@ def test_the_main_graph_is_read_and_the_others_are_named() -> None:
     assert model.graph.tensors[0].shape == (1, 3)
 
 
+def test_another_subgraph_must_be_sound_too() -> None:
+    net, body = ModelBuilder(), ModelBuilder(name="while_body")
+    body.operator("SOFTMAX", (body.input((1, 4)),), (7,))
+    with pytest.raises(ModelError, match="layer 0 SOFTMAX: uses tensor 7; the graph has 1 tensors"):
+        read(net.finish(net.softmax(net.input((1, 3))), others=[body]))
+
+
 def test_an_open_dimension_counts_as_one() -> None:
     net = ModelBuilder()
     x = net.tensor((-1, 4))
@@ -186,6 +193,7 @@ def wrong(**fields: Any) -> bytes:
         ),
         (wrong(scales=(1.0,) * 2, zero_points=(0,) * 2, axis=2), "2 quantisation scales along axis 2"),
         (wrong(scales=(float("nan"),), zero_points=(0,)), "scale is negative or not a number"),
+        (wrong(scales=(1e-45,), zero_points=(0,)), "scale 1.4.*e-45 of an activation is not a usable number"),
         (wrong(scales=(-1.0,), zero_points=(0,)), "scale is negative or not a number"),
         (wrong(scales=(1.0,), zero_points=(0,) * 2), "2 zero points for 1 scales"),
     ],
@@ -201,6 +209,7 @@ def test_an_impossible_tensor_is_named(data: bytes, problem: str) -> None:
     ("inputs", "outputs", "problem"),
     [
         ((9,), (1,), "layer 0 SOFTMAX: uses tensor 9; the graph has 3 tensors"),
+        ((-1,), (1,), "layer 0 SOFTMAX: input 0 is missing"),
         ((0,), (-1,), "layer 0 SOFTMAX: uses tensor -1; the graph has 3 tensors"),
         ((1,), (1,), "layer 0 SOFTMAX: reads tensor 1 't1', which nothing has written"),
         ((0,), (2,), "layer 0 SOFTMAX: writes tensor 2 't2', a constant"),
