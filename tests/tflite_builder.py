@@ -283,11 +283,17 @@ class _Writer:
         self.buffers.append(self._buffer(None))
         subgraphs = [self._subgraph(graph, outputs) for graph, outputs in graphs]
         codes = [self._code(*code) for code in self.codes]
+        self.buffers.append(self._buffer(b"1.14.0".ljust(16, b"\0")))
+        metadata = self._table(
+            "Metadata", Name=self._text("min_runtime_version"), Buffer=len(self.buffers) - 1
+        )
         description = self._text(graphs[0][0].description)
         fields = {
             "OperatorCodes": self._tables(codes),
             "Subgraphs": self._tables(subgraphs),
             "Buffers": self._tables(self.buffers),
+            "Metadata": self._tables([metadata]),
+            "SignatureDefs": self._tables([self._signature(*graphs[0])]),
         }
         self.out.Finish(
             self._table("Model", Version=3, Description=description, **fields), file_identifier=b"TFL3"
@@ -358,6 +364,15 @@ class _Writer:
             Outputs=self._numbers(outputs),
             Name=self._text(graph.name),
         )
+
+    def _signature(self, graph: ModelBuilder, outputs: list[int]) -> int:
+        def names(tensors: list[int]) -> int:
+            return self._tables(
+                [self._table("TensorMap", Name=self._text(f"arg{t}"), TensorIndex=t) for t in tensors]
+            )
+
+        fields = {"Inputs": names(graph.inputs), "Outputs": names(outputs)}
+        return self._table("SignatureDef", SignatureKey=self._text("serving_default"), **fields)
 
     def _tensor(self, tensor: TensorSpec) -> int:
         fields: dict[str, Any] = {"Name": self._text(tensor.name)}
