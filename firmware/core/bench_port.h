@@ -1,0 +1,54 @@
+/* What a port of one MCU family offers to the bench: the contract between `core/` and `ports/<family>/`.
+ *
+ * Everything is polled; no interrupt is ever enabled, so that nothing disturbs a timed inference. Functions that wait
+ * do so with a bound.
+ */
+#ifndef BENCH_PORT_H
+#define BENCH_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint32_t core_clock_hz; /* as set up and read back, not as wished */
+    uint16_t chip_id;       /* DBGMCU_IDCODE[11:0]; 0 where the machine has none */
+    uint8_t fidelity;       /* 0 measured, 1 emulated: as protocol.md's FidelityCode */
+    uint16_t time_scale_permille; /* 1000 on silicon; 0 where device time is not wall time */
+    bool icache;
+    bool dcache;
+    bool prefetch;
+    bool counter_running; /* proven by reading it twice */
+    uint16_t flash_wait_states;
+    uint32_t reset_cause; /* as in the part's reset status register, 0 unknown */
+    bool clock_fallback;  /* the wished clock did not come up: core_clock_hz is the one that runs */
+} port_conditions_t;
+
+/* Clock tree, flash wait states, caches, FPU, UART, cycle counter. Called once, first thing in main. */
+void port_init(void);
+const port_conditions_t *port_conditions(void);
+
+/* The 64-bit cycle counter. Must be called at least once per 2^32 cycles outside of a run; inside a run the core calls
+ * it only before and after, so a port whose hardware counter has 32 bits must extend it by other means (a second,
+ * slower counter) and be right for one inference of up to 2^40 cycles. Ordered by barriers. */
+uint64_t port_cycles(void);
+
+/* One byte if there is one. */
+bool port_uart_read(uint8_t *byte);
+/* Hands all bytes to the wire; returns when the last one is in the transmitter. */
+void port_uart_write(const uint8_t *data, size_t count);
+/* Waits until the wire is idle. */
+void port_uart_flush(void);
+
+void port_watchdog_kick(void); /* a no-op where there is none */
+
+_Noreturn void port_reset(void);
+_Noreturn void port_jump_to_bootloader(void);
+
+/* Linker symbols, the same names in every linker script. */
+extern uint8_t __stack_limit; /* lowest address of the stack */
+extern uint8_t __stack_top;   /* first address above it */
+extern uint8_t __data_start, __data_end, __bss_start, __bss_end;
+extern const uint8_t __image_start; /* the vector table; the manifest block lies BENCH_IMAGE_BLOCK_OFFSET behind */
+
+#endif
