@@ -1,4 +1,4 @@
-"""What the lowering of an operator hands to the planner and the generator: calls, constants, scratch, overlap.
+"""What the lowering of an operator hands to planner and generator: calls, constants, scratch, overlap.
 
 One operator of the model becomes one `Lowered`. Nothing here knows C beyond names and literals.
 """
