@@ -9,6 +9,8 @@ from enum import Enum, StrEnum, auto
 
 from benchrunner.board import Board
 from benchrunner.errors import UsageError
+from benchrunner.image import ImageInfo
+from benchrunner.simulator.application import Application, BootloaderRequestedError, find_image
 from benchrunner.simulator.bootloader import (
     GoError,
     HangError,
@@ -74,7 +76,7 @@ class SimulatedBoard:
         self._protection = Protection(self.faults.readout_protected)
         self._counters = FaultCounters(self.faults)
         self._noise_in, self._noise_out = LineNoise(self.faults), LineNoise(self.faults)
-        self._program: RomBootloader | None = None
+        self._program: RomBootloader | Application | None = None
         self._format: LineFormat | None = None  # of the program's UART; None until the ROM has found the rate
         self._outbox: deque[tuple[float, LineFormat | None, bytes]] = deque()
         self._boot0, self._held, self._lines_driven = False, False, False
@@ -168,7 +170,7 @@ class SimulatedBoard:
             case Boot.APP:
                 return False
             case Boot.AUTO:
-                return self.memory.vectors_at(self.flash.base) is None
+                return not self._has_vectors() or find_image(self.flash.content) is None
 
     def _stop(self) -> None:
         """What was being done is lost, and with it the bytes that were not yet on the line."""
@@ -194,16 +196,34 @@ class SimulatedBoard:
                 self._emit,
                 checksum=self._checksum,
             )
-        else:
-            self.mode = Mode.DEAD
+            return
+        self.mode = Mode.DEAD
+        info = find_image(self.flash.content) if self._has_vectors() else None
+        if info is not None:
+            self.mode, self._format = Mode.APPLICATION, LineFormat(self.mcu.serial.baud_hz, Parity.NONE)
+            self._until_it_ends(lambda: self._boot_application(info))
+
+    def _has_vectors(self) -> bool:
+        return self.memory.vectors_at(self.flash.base) is not None
+
+    def _boot_application(self, info: ImageInfo) -> None:
+        self._program = Application(
+            self.mcu, self.flash.content, info, self.clock, self._counters, self._emit
+        )
 
     def _run(self, data: bytes) -> None:
-        if self._program is None or not data:
-            return
+        if self._program is not None and data:
+            program = self._program
+            self._until_it_ends(lambda: program.feed(data))
+
+    def _until_it_ends(self, action: Callable[[], None]) -> None:
+        """Let the program run; where it ends, start what follows."""
         try:
-            self._program.feed(data)
+            action()
         except SystemResetError:
             self._start(rom=self._boots_rom())
+        except BootloaderRequestedError:
+            self._start(rom=True)
         except HangError:
             self.mode, self._program = Mode.DEAD, None
         except GoError as go:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -18,11 +19,18 @@ class BoardClock:
     check.
     """
 
-    def __init__(self, factor: float = INSTANT, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        factor: float = INSTANT,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         if factor < 0.0:
             raise ValueError(f"time factor {factor} is negative")
         self.factor = factor
-        self._monotonic = monotonic
+        self._monotonic, self._sleep = monotonic, sleep
+        self._lock = threading.Lock()
         self._skipped_s = 0.0
         self._busy_until_s = float("-inf")
 
@@ -36,7 +44,18 @@ class BoardClock:
     def advance(self, seconds: float) -> None:
         """Let the board be busy for `seconds` more; what it does next happens at `free_s`."""
         self._busy_until_s = self.free_s() + seconds
-        self._skipped_s += seconds * (1.0 - self.factor)
+        self._skip(seconds)
+
+    def sleep_s(self, seconds: float) -> None:
+        """Let `seconds` pass for a host that shares this clock: it sleeps for the part that is not
+        skipped."""
+        self._skip(seconds)
+        if self.factor > 0.0:
+            self._sleep(seconds * self.factor)
+
+    def _skip(self, seconds: float) -> None:
+        with self._lock:  # the host and the board's server are different threads
+            self._skipped_s += seconds * (1.0 - self.factor)
 
     def interrupt(self) -> None:
         """A reset ends whatever the board was busy with."""

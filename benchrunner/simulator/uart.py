@@ -56,15 +56,18 @@ def _sampled(levels: list[int], receiver: LineFormat, receiver_bits_per_level: f
     """Decode `levels` with bit times that are `1 / receiver_bits_per_level` of a level long."""
     step = 1.0 / receiver_bits_per_level
     found = bytearray()
-    at = 0.0
-    while (start := int(at)) < len(levels):
-        if levels[start]:  # idle: the next start bit begins with a level
-            at = start + 1.0
-            continue
+    end, at = len(levels), 0.0
+    while True:
+        while at < end and levels[int(at)]:  # idle: the next start bit begins with a level
+            at = int(at) + 1.0
+        if at >= end:
+            break
         value = 0
         for bit in range(8):
-            sample = int(start + (bit + 1.5) * step)
-            value |= (levels[sample] if sample < len(levels) else 1) << bit
+            sample = int(at + (bit + 1.5) * step)
+            value |= (levels[sample] if sample < end else 1) << bit
         found.append(value)
-        at = start + receiver.bits_per_byte * step
+        at += (receiver.bits_per_byte - 0.5) * step
+        while at < end and not levels[int(at)]:  # no stop bit: a start bit needs an edge, so wait for idle
+            at = int(at) + 1.0
     return bytes(found)

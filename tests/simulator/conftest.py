@@ -28,6 +28,7 @@ def make_board(
     rewritable: bool = True,
     size_register: int = 0x1FFF7A22,
     uid_register: int = 0x1FFF7A10,
+    dcache_bytes: int = 0,
     rom_base: int = 0x1FFF0000,
     rom_version: int = 0x31,
 ) -> Board:
@@ -39,7 +40,7 @@ def make_board(
         kind=BoardKind.MCU,
         engines=("aot",),
         mcu=Mcu(
-            chip=Chip("STM32F401RE", chip_id, core, 84_000_000, "single", 0, 0, 2),
+            chip=Chip("STM32F401RE", chip_id, core, 84_000_000, "single", 0, dcache_bytes, 2),
             flash=Flash(
                 base=0x08000000,
                 size_bytes=sum(run.count * run.size_bytes for run in sectors),
