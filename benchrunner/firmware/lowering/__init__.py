@@ -1,0 +1,45 @@
+"""From an operator of the model to kernel calls: the table of what the engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchrunner.errors import UnsupportedOperatorError
+from benchrunner.firmware.lowered import Lowered
+from benchrunner.firmware.lowering.registry import Lowering, UnsupportedLayer
+from benchrunner.model import Model, Operator
+
+# Builtin operator name -> its lowering.
+LOWERINGS: Mapping[str, Lowering] = {}
+
+
+def lower(model: Model, operator: Operator) -> Lowered:
+    """The calls, constants and scratch of `operator`.
+
+    Raises `UnsupportedOperatorError` naming file, layer and reason.
+    """
+    try:
+        return _lowering(operator)(model, operator)
+    except UnsupportedOperatorError as error:
+        layer = UnsupportedLayer(operator.index, operator.name, error.message)
+        raise UnsupportedOperatorError(f"{model.source}: {layer}", hint=error.hint) from error
+
+
+def unsupported(model: Model) -> list[UnsupportedLayer]:
+    """Every layer of `model` that the engine does not run, with the reason; empty where it runs them all."""
+    found = []
+    for operator in model.graph.operators:
+        try:
+            _lowering(operator)(model, operator)
+        except UnsupportedOperatorError as error:
+            found.append(UnsupportedLayer(operator.index, operator.name, error.message))
+    return found
+
+
+def _lowering(operator: Operator) -> Lowering:
+    if operator.name not in LOWERINGS:
+        raise UnsupportedOperatorError("the engine has no kernel for it")
+    return LOWERINGS[operator.name]
+
+
+__all__ = ["LOWERINGS", "UnsupportedLayer", "lower", "unsupported"]
