@@ -16,6 +16,7 @@ from benchrunner.errors import BenchrunnerError, ExitStatus
 # Command -> (module under benchrunner.cli that defines `command`, one line of help). A module is imported
 # only when its command runs, so `--help` stays instant.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Run one model on one board and store the record."),
     "boards": ("boards", "List the boards, or show one."),
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),

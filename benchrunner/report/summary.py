@@ -13,16 +13,19 @@ _COLD_RATIO = 1.1
 
 
 def run_summary(measurement: Measurement) -> str:
-    """One line for what and where, one for the result, one for memory and checks, `!` for what to know."""
+    """What and where, the result, memory, the output's check, and `!` for what to know."""
     row = row_of(measurement)
     case = measurement.case
     lines = [
         f"{case.model} {case.format}  on  {case.board_name} ({_clock(row)})  {cells.fidelity(row)}",
-        f"  latency  {_latency(row, measurement.timing_model)}",
-        f"  memory   RAM {cells.total(row.activation_ram_bytes, row.runtime_ram_bytes, row.total_ram_bytes)}"
-        f"  flash {cells.total(row.weights_flash_bytes, row.code_flash_bytes, row.total_flash_bytes)}",
+        f"  latency  {_latency(row)}",
+        f"  RAM      {_sum(('activations', row.activation_ram_bytes), ('runtime', row.runtime_ram_bytes))}",
+        f"  flash    {_sum(('weights', row.weights_flash_bytes), ('code', row.code_flash_bytes))}",
         f"  output   {_output(measurement.output)}",
     ]
+    timed = not isinstance(row.latency_median_ms, NotMeasured)
+    if timed and isinstance(measurement.timing_model, TimingModel):
+        lines.insert(2, f"  model    {measurement.timing_model.basis}")
     lines += [f"  ! {warning}" for warning in (*_remarks(row), *measurement.warnings)]
     return "\n".join(cells.one_line(line) for line in lines)
 
@@ -37,7 +40,19 @@ def _clock(row: Row) -> str:
     return f"clock {row.clock_hz}" if isinstance(row.clock_hz, NotMeasured) else cells.frequency(row.clock_hz)
 
 
-def _latency(row: Row, model: TimingModel | NotMeasured) -> str:
+def _sum(*parts: tuple[str, int | NotMeasured]) -> str:
+    """`128.32 KiB weights + 58.66 KiB code = 186.98 KiB`; without the sum where a part is not known."""
+    known = [value for _, value in parts if not isinstance(value, NotMeasured)]
+    shown = " + ".join(
+        f"{cells.kibibytes(value)} {name}" for name, value in parts if not isinstance(value, NotMeasured)
+    )
+    missing = [f"{name} {value}" for name, value in parts if isinstance(value, NotMeasured)]
+    if not missing:
+        return f"{shown} = {cells.total(known[0], known[1], sum(known))}"
+    return "; ".join(filter(None, (shown, *missing)))
+
+
+def _latency(row: Row) -> str:
     if isinstance(row.latency_median_ms, NotMeasured):
         if isinstance(row.median_instructions, NotMeasured):
             return str(row.latency_median_ms)
@@ -49,8 +64,6 @@ def _latency(row: Row, model: TimingModel | NotMeasured) -> str:
         f"n={row.timed_runs} {row.cell_class}",
         f"cold {cells.milliseconds(row.latency_cold_ms)}",
     ]
-    if isinstance(model, TimingModel):
-        parts.append(f"({model.basis})")
     return "  ".join(parts)
 
 

@@ -180,9 +180,10 @@ def test_data_of_one_kind_leaves_out_what_only_the_other_is_about() -> None:
 def test_the_summary_of_a_simulated_run() -> None:
     assert run_summary(factory.measurement(warnings=("the image was already there",))) == (
         "fdmobilenet_0.25_128 int8  on  STM32H747I-DISCO (400 MHz)  simulated\n"
-        "  latency  17.73 ms ±14 % [17.73 .. 17.73]  p95 17.73  min 17.73  n=10 jitter  cold 21 ms"
-        "  (24 published int8 networks on Cortex-M7)\n"
-        "  memory   RAM 171.23 KiB  flash not measured: a simulator image has no code\n"
+        "  latency  17.73 ms ±14 % [17.73 .. 17.73]  p95 17.73  min 17.73  n=10 jitter  cold 21 ms\n"
+        "  model    24 published int8 networks on Cortex-M7\n"
+        "  RAM      157.03 KiB activations + 14.2 KiB runtime = 171.23 KiB\n"
+        "  flash    128.32 KiB weights; code not measured: a simulator image has no code\n"
         "  output   bit-exact with LiteRT 2.3.0 builtin-without-default-delegates, 5 values\n"
         "  ! first inference 1.2x slower (cold), reported apart\n"
         "  ! the image was already there"
@@ -191,10 +192,11 @@ def test_the_summary_of_a_simulated_run() -> None:
 
 def test_the_summary_of_a_measured_run() -> None:
     latency = replace(MEASURED.latency, timed_cycles=(125_568_000,) * 5)
-    assert run_summary(replace(MEASURED, latency=latency)).splitlines()[:3] == [
+    assert run_summary(replace(MEASURED, latency=latency)).splitlines()[:4] == [
         "mobilenet_v2_0.35_224 int8  on  STM32H747I-DISCO (400 MHz)  measured",
         "  latency  313.92 ms CI n/a (n<6)  p95 313.92  min 313.92  n=5 exact  cold 314 ms",
-        "  memory   RAM 171.23 KiB  flash 186.48 KiB",
+        "  RAM      157.03 KiB activations + 14.2 KiB runtime = 171.23 KiB",
+        "  flash    128.32 KiB weights + 58.16 KiB code = 186.48 KiB",
     ]
 
 
@@ -202,7 +204,8 @@ def test_the_summary_of_a_failed_run_gives_the_reason() -> None:
     output = OutputCheck("LiteRT 2.3.0", 0, 7, 2, 5, "d4" * 32, "d5" * 32)
     assert run_summary(replace(FAILED, output=output)).splitlines()[1:] == [
         f"  latency  not measured: failed: {FAILED.reason}",
-        "  memory   RAM 171.23 KiB  flash not measured: a simulator image has no code",
+        "  RAM      157.03 KiB activations + 14.2 KiB runtime = 171.23 KiB",
+        "  flash    128.32 KiB weights; code not measured: a simulator image has no code",
         "  output   2 of 5 values differ from LiteRT 2.3.0 by up to 7 LSB (tolerance 0 LSB)",
     ]
 

@@ -1,0 +1,190 @@
+"""`benchrunner run`: one model on one board, from the file to the table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchrunner.cli.parameters import BoardId, ModelName
+from benchrunner.cli.progress import Progress
+from benchrunner.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchrunner.run import CaseResult, Step
+
+
+class _Shown:
+    """A run's observer that shows its steps."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def step(self, step: Step, detail: str) -> None:
+        self._progress.step(step, detail)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self._progress.update(done, total, unit)
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
+
+
+class _Silent:
+    def step(self, step: Step, detail: str) -> None:
+        """Nothing to show."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Nothing to show."""
+
+    def note(self, text: str) -> None:
+        click.echo(f"  ! {text}", err=True)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  benchrunner run --board stm32h747i-disco --sim
+  benchrunner run --board nucleo-h7a3zi-q --sim --model my_network.tflite --json
+  benchrunner run --board stm32h747i-disco --port rfc2217://127.0.0.1:2217 --runs 50
+  benchrunner run --board stm32f769i-disco --sim --fault wrong_clock=0.5
+
+The record lands under results/; `benchrunner table` makes tables of all records.
+Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
+)
+@click.option(
+    "--board", "board_id", type=BoardId(), required=True, help="Board id; see `benchrunner boards`."
+)
+@click.option(
+    "--model",
+    type=ModelName(),
+    default=None,
+    help="A .tflite file or a name of the zoo; default: fdmobilenet_0.25_128_int8.",
+)
+@click.option("--engine", default="aot", show_default=True, help="What executes the model on the board.")
+@click.option(
+    "--runs", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Timed inferences."
+)
+@click.option(
+    "--warmup",
+    "warmups",
+    type=click.IntRange(0, 100_000),
+    default=None,
+    help="Warm-ups; default: until stable.",
+)
+@click.option("--port", default=None, help="Device path, rfc2217://host:port or socket://host:port.")
+@click.option("--sim", "simulate", is_flag=True, help="Use a simulated board, started for this run.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME=VALUE", help="With --sim: a fault of the board."
+)
+@click.option("--lines", "boot_lines", is_flag=True, help="RTS and DTR of --port drive BOOT0 and NRST.")
+@click.option("--place", default=None, help="A place of lab.toml.")
+@click.option("--lab", "lab_file", type=click.Path(path_type=Path), default=None, help="Use this lab.toml.")
+@click.option(
+    "--input",
+    "input_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Input tensor as .npy or raw .bin; default: a seeded image.",
+)
+@click.option(
+    "--tolerance", type=click.IntRange(0), default=0, show_default=True, help="Allowed error in LSB."
+)
+@click.option(
+    "--reflash", is_flag=True, help="Compare every byte of flash instead of trusting what is known."
+)
+@click.option("--unprotect", is_flag=True, help="Lift readout protection; this erases the whole chip.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on stdout.")
+@click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of the records.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Do not show the steps.")
+def command(
+    board_id: str,
+    model: str | None,
+    engine: str,
+    runs: int,
+    warmups: int | None,
+    port: str | None,
+    simulate: bool,
+    faults: tuple[str, ...],
+    boot_lines: bool,
+    place: str | None,
+    lab_file: Path | None,
+    input_file: Path | None,
+    tolerance: int,
+    reflash: bool,
+    unprotect: bool,
+    as_json: bool,
+    results: Path,
+    quiet: bool,
+) -> int:
+    """Run one model on one board and store the record."""
+    if sum((simulate, port is not None, place is not None)) > 1:
+        raise UsageError("--sim, --port and --place exclude each other", hint="give one of them, or none")
+    if faults and not simulate:
+        raise UsageError("--fault needs --sim", hint="for other tools: benchrunner sim BOARD --fault ...")
+
+    from benchrunner.board import board_file_sha256, load_board, require_runnable
+    from benchrunner.run import RunRequest, run_case
+    from benchrunner.simulator.faults import parse
+    from benchrunner.zoo import default_model, resolve_model
+
+    board = load_board(board_id)
+    require_runnable(board)
+    request = RunRequest(
+        board=board,
+        board_file_sha256=board_file_sha256(board_id),
+        model=resolve_model(model or default_model()),
+        engine=engine,
+        runs=runs,
+        warmups=warmups,
+        port=port,
+        boot_lines=boot_lines,
+        simulate=simulate,
+        faults=parse(faults) if faults else None,
+        input_file=input_file,
+        tolerance_lsb=tolerance,
+        reflash=reflash,
+        unprotect=unprotect,
+        lab_file=lab_file,
+        place=place,
+        results=results,
+        command=tuple(sys.argv[1:]),
+    )
+    # A lab's scheduler ends a job with SIGTERM: the same clean way out as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    progress = Progress()
+    try:
+        result = run_case(request, _Silent() if quiet else _Shown(progress))
+    finally:
+        progress.done()
+    _show(result, as_json=as_json)
+    return result.exit_status
+
+
+def _show(result: CaseResult, *, as_json: bool) -> None:
+    from benchrunner.report import format_tables, run_summary
+
+    if as_json:
+        from dataclasses import asdict
+
+        click.echo(json.dumps(asdict(result.measurement), indent=1, sort_keys=True))
+    else:
+        click.echo(run_summary(result.measurement))
+        click.echo()
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(format_tables([result.measurement], width))
+    if result.hint:
+        click.echo(f"  hint: {result.hint}", err=True)
+    click.echo(f"record: {result.path}", err=True)

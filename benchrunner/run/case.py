@@ -1,0 +1,351 @@
+"""One case from model to stored record: the steps in order, and what is kept when one of them ends it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from statistics import median
+
+from benchrunner import record
+from benchrunner.deadline import Deadline
+from benchrunner.errors import (
+    BenchrunnerError,
+    ClockInvalidError,
+    ExitStatus,
+    OutputMismatchError,
+    ReadoutProtectedError,
+    UsageError,
+    WrongChipError,
+)
+from benchrunner.protocol.exchange import data_bytes_per_message
+from benchrunner.protocol.messages import FidelityCode, Manifest, Memory, Sample
+from benchrunner.record import (
+    CounterUnit,
+    Fidelity,
+    Footprint,
+    Latency,
+    LayerCycles,
+    Measurement,
+    NotMeasured,
+    Outcome,
+    RunDocument,
+)
+from benchrunner.run.access import Connection, connect
+from benchrunner.run.prepare import Prepared, make_image, prepare
+from benchrunner.run.provenance import provenance
+from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer
+from benchrunner.session import mcu
+from benchrunner.session.clock import finish_window, read_counter
+from benchrunner.session.link import Link
+from benchrunner.session.output import compare_outputs
+from benchrunner.store import new_run_id, save_run
+
+_FIDELITY = {
+    FidelityCode.MEASURED: Fidelity.MEASURED,
+    FidelityCode.EMULATED: Fidelity.EMULATED,
+    FidelityCode.SIMULATED: Fidelity.SIMULATED,
+}
+# Could not even be tried: nothing is stored, the error says what to do.
+_NOT_TRIED = (UsageError, WrongChipError, ReadoutProtectedError)
+_RECONCILED = 0.01  # the profiled layers and the clean total may differ by so much without a word
+
+
+_UNTIMED = NotMeasured("the case ended before it was timed")
+_UNCHECKED = NotMeasured("the case ended before it was checked")
+_UNFLASHED = NotMeasured("the case ended before its image was on the board")
+_UNMODELLED = NotMeasured("time is not modelled")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known about the case so far."""
+
+    fidelity: Fidelity
+    place: str = ""
+    port: str = ""
+    image_sha256: str = ""
+    latency: Latency | NotMeasured = _UNTIMED
+    layers: tuple[LayerCycles, ...] | NotMeasured = _UNTIMED
+    memory: Memory | None = None
+    output: record.OutputCheck | NotMeasured = _UNCHECKED
+    clock: record.ClockCheck | NotMeasured = _UNCHECKED
+    flashing: record.Flashing | NotMeasured = _UNFLASHED
+    timing_model: record.TimingModel | NotMeasured = _UNMODELLED
+    conditions: dict[str, str | int | bool] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def run_case(request: RunRequest, observer: Observer) -> CaseResult:
+    """Run one case and store its record.
+
+    Whatever ends the case after the board was identified becomes a record with its reason; Ctrl-C at any
+    step after the analysis does, too. What could not be tried raises, and nothing is stored.
+    """
+    started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
+    timer = StepTimer(observer)
+    with timer(Step.ANALYSE, request.model.name):
+        prepared = prepare(request)
+    draft = _Draft(Fidelity.SIMULATED)  # until the device says what it is; it has no number before that
+    outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
+    try:
+        with ExitStack() as stack:
+            with timer(Step.IMAGE):
+                image = make_image(request, prepared)
+                draft.image_sha256 = image[0].image_sha256.hex()
+            with timer(Step.CONNECT):
+                connection = stack.enter_context(connect(request, image, observer))
+                draft.place, draft.port = connection.place, connection.port
+            try:
+                _measure(request, prepared, connection, draft, timer, observer)
+            except BaseException as error:
+                left = connection.leave_sane(timer.current)
+                if not isinstance(error, _NOT_TRIED):
+                    draft.warnings.append(left)
+                raise
+    except KeyboardInterrupt:
+        outcome, reason, status = (
+            Outcome.ABANDONED,
+            f"stopped by Ctrl-C in step {timer.current}",
+            ExitStatus.INTERRUPTED,
+        )
+        if not draft.warnings:
+            draft.warnings.append("the board was not touched")
+    except _NOT_TRIED:
+        raise
+    except BenchrunnerError as error:
+        if timer.current in (Step.IMAGE, Step.CONNECT):
+            raise
+        invalid = isinstance(error, ClockInvalidError)
+        outcome = Outcome.INVALID if invalid else Outcome.FAILED
+        reason, hint, status = error.message, error.hint, error.exit_status
+        if isinstance(error, ClockInvalidError | OutputMismatchError):
+            why = "the clock cannot be trusted" if invalid else "the output is wrong"
+            draft.latency = draft.layers = NotMeasured(why)
+    last_step = Step.STORE if outcome is Outcome.OK else timer.current
+    try:
+        with _uninterrupted(), timer(Step.STORE):
+            measurement = Measurement(
+                case=prepared.case,
+                fidelity=draft.fidelity,
+                outcome=outcome,
+                reason=reason,
+                step=last_step,
+                latency=draft.latency,
+                layers=draft.layers,
+                footprint=_footprint(prepared, draft),
+                output=draft.output,
+                clock=draft.clock,
+                flashing=draft.flashing,
+                timing_model=draft.timing_model,
+                conditions=draft.conditions,
+                steps_ns=dict(timer.elapsed_ns),
+                provenance=provenance(
+                    request,
+                    started_at=started_at,
+                    duration_ns=time.perf_counter_ns() - began_ns,
+                    place=draft.place,
+                    port=draft.port,
+                    image_sha256=draft.image_sha256,
+                ),
+                warnings=tuple(draft.warnings),
+            )
+            path = save_run(RunDocument(new_run_id(started_at), (measurement,)), request.results)
+    except KeyboardInterrupt:
+        status = ExitStatus.INTERRUPTED  # it came while the record was written, which was finished first
+    return CaseResult(measurement, path, status, hint)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and a scheduler's SIGTERM wait until the block is done."""
+    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
+
+
+def _measure(
+    request: RunRequest,
+    prepared: Prepared,
+    connection: Connection,
+    draft: _Draft,
+    timer: StepTimer,
+    observer: Observer,
+) -> None:
+    """Bring the image to the board, start it, and talk to it from its manifest to its memory report."""
+    limits, link = request.limits, Link(connection.transport, baud_hz=connection.baud_hz)
+
+    def soon() -> Deadline:
+        return Deadline(limits.request_s)
+
+    with timer(Step.FLASH, f"{connection.image.image_bytes / 1024:.1f} KiB"):
+        draft.flashing = connection.program(
+            lambda done, total: observer.progress(done, total, "bytes"), Deadline(limits.flash_s)
+        )
+    with timer(Step.BOOT):
+        connection.start_application(Deadline(limits.boot_s))
+        manifest = link.wait_for_manifest(Deadline(limits.boot_s))
+    with timer(Step.MANIFEST):
+        draft.fidelity = _FIDELITY[manifest.fidelity]
+        draft.conditions = _conditions(manifest)
+        draft.timing_model = _timing_model(manifest)
+        mcu.check_manifest(
+            manifest,
+            mcu.Expected(
+                board=request.board.id,
+                chip_id=connection.mcu.chip.chip_id,
+                image_sha256=connection.image.image_sha256,
+                model_sha256=bytes.fromhex(prepared.model.sha256),
+                input_bytes=tuple(len(data) for data in prepared.inputs),
+                output_bytes=tuple(len(data) for data in prepared.reference),
+            ),
+        )
+    clock_hz = manifest.core_clock_hz
+    chunk_bytes = data_bytes_per_message(manifest.max_payload_bytes)
+    wire_s = sum(manifest.input_bytes) * 10 / connection.baud_hz
+    with timer(Step.INPUT):
+        mcu.load_inputs(
+            link, prepared.inputs, chunk_bytes=chunk_bytes, deadline=Deadline(limits.request_s + 4 * wire_s)
+        )
+    with timer(Step.COLD):
+        first = mcu.run_batch(link, 1, Deadline(limits.first_inference_s))
+        if not first.first_is_cold:
+            draft.warnings.append("the cold inference was not the first since reset")
+        cold = first.samples[0]
+    with timer(Step.OUTPUT):
+        outputs = mcu.read_outputs(link, manifest, chunk_bytes=chunk_bytes, deadline=soon())
+        draft.output = compare_outputs(
+            outputs,
+            prepared.reference,
+            prepared.output_dtypes,
+            reference_name=prepared.reference_name,
+            tolerance_lsb=request.tolerance_lsb,
+        )
+
+    inference_s = cold.cycles / clock_hz
+    largest = min(manifest.max_samples, max(1, int(mcu.BATCH_S / inference_s)))
+
+    def batch_deadline(count: int) -> Deadline:
+        return Deadline(limits.request_s + 3 * count * inference_s * manifest.time_scale_permille / 1000)
+
+    checkable = manifest.time_scale_permille == 1000 or connection.shares_clock
+    opened = read_counter(link, connection.clock, soon())
+    with timer(Step.WARM_UP):
+        warmups = mcu.warm_up(link, count=request.warmups, largest=largest, deadline=batch_deadline)
+    with timer(Step.TIMED):
+        timed = mcu.run_series(
+            link,
+            request.runs,
+            largest=largest,
+            deadline=batch_deadline,
+            progress=lambda done, total: observer.progress(done, total, "inferences"),
+        )
+        _check_answers(cold, (*warmups, *timed))
+    draft.latency = Latency(
+        unit=CounterUnit.INSTRUCTIONS if draft.fidelity is Fidelity.EMULATED else CounterUnit.CYCLES,
+        clock_hz=clock_hz,
+        cold_cycles=cold.cycles,
+        warmup_cycles=tuple(sample.cycles for sample in warmups),
+        timed_cycles=tuple(sample.cycles for sample in timed),
+        loop_overhead_cycles=manifest.loop_overhead_cycles,
+        output_crc32=tuple(sample.output_crc32 for sample in timed),
+    )
+    with timer(Step.CLOCK):
+        if checkable:
+            draft.clock = finish_window(
+                link, connection.clock, opened, nominal_hz=clock_hz, deadline=Deadline(limits.request_s + 20)
+            )
+        else:
+            draft.clock = NotMeasured("the board says that its time is not wall time")
+    with timer(Step.LAYERS):
+        draft.layers = _layers(prepared, link, timed, draft.warnings, batch_deadline)
+    with timer(Step.MEMORY):
+        draft.memory = mcu.read_memory(link, soon())
+    draft.warnings += [f"device: {log.text}" for log in link.logs]
+    if link.counts.link_errors:
+        draft.warnings.append(f"{link.counts.link_errors} damaged or lost frames were put right")
+
+
+def _check_answers(cold: Sample, later: tuple[Sample, ...]) -> None:
+    """Every inference must give the answer that was checked."""
+    for index, sample in enumerate(later):
+        if sample.output_crc32 != cold.output_crc32:
+            raise OutputMismatchError(
+                f"inference {index + 1} after the cold one gave another output for the same input: CRC-32 "
+                f"{sample.output_crc32:08x}, checked {cold.output_crc32:08x}",
+                hint="the firmware keeps state between inferences, or memory is overwritten",
+            )
+
+
+def _layers(
+    prepared: Prepared,
+    link: Link,
+    timed: tuple[Sample, ...],
+    warnings: list[str],
+    batch_deadline: Callable[[int], Deadline],
+) -> tuple[LayerCycles, ...] | NotMeasured:
+    """Cycles by layer, in a pass of its own, held against the clean total."""
+    cycles, _ = mcu.profile_layers(link, batch_deadline(1))
+    operators = prepared.model.graph.operators
+    if len(cycles) != len(operators):
+        return NotMeasured(f"the device times {len(cycles)} layers, the model has {len(operators)}")
+    clean = median(sample.cycles for sample in timed)
+    if abs(sum(cycles) - clean) > clean * _RECONCILED:
+        warnings.append(f"layers sum to {sum(cycles)} cycles, a clean inference takes {clean:g}")
+    return tuple(
+        LayerCycles(operator.index, operator.name, layer)
+        for operator, layer in zip(operators, cycles, strict=True)
+    )
+
+
+def _conditions(manifest: Manifest) -> dict[str, str | int | bool]:
+    """What the device says about how it runs."""
+    return {
+        **{f"device.{key}": value for key, value in manifest.text.items()},
+        "core_clock_hz": manifest.core_clock_hz,
+        "icache": manifest.icache,
+        "dcache": manifest.dcache,
+        "prefetch": manifest.prefetch,
+        "flash_wait_states": manifest.flash_wait_states,
+        "time_scale_permille": manifest.time_scale_permille,
+        "reset_cause": manifest.reset_cause,
+        "protocol_version": manifest.protocol_version,
+    }
+
+
+def _timing_model(manifest: Manifest) -> record.TimingModel | NotMeasured:
+    """The model of time that a simulated board says it uses."""
+    text = manifest.text
+    if manifest.fidelity is not FidelityCode.SIMULATED:
+        return _UNMODELLED
+    try:
+        return record.TimingModel(
+            version=text["timing_model"],
+            error_percent=float(text["timing_error_percent"]),
+            basis=text["timing_basis"],
+        )
+    except (KeyError, ValueError):
+        return NotMeasured("the simulated board does not say which model of time it uses")
+
+
+def _footprint(prepared: Prepared, draft: _Draft) -> Footprint:
+    """Bytes by use: what the device reported, and what follows from the model alone."""
+    memory = draft.memory
+    ended = NotMeasured("the case ended before the device reported its memory")
+
+    def known(value: int | None, what: str) -> int | NotMeasured:
+        return value if value is not None else NotMeasured(f"the {draft.fidelity} board has no {what}")
+
+    return Footprint(
+        activation_ram_bytes=known(memory.arena_used_bytes, "arena") if memory else ended,
+        runtime_ram_bytes=known(memory.static_bytes, "static data") if memory else ended,
+        weights_flash_bytes=prepared.weight_bytes,
+        code_flash_bytes=NotMeasured("an image for the simulated board has no code"),
+        stack_bytes=known(memory.stack_used_bytes, "stack") if memory else ended,
+        heap_bytes=known(memory.heap_used_bytes, "heap") if memory else ended,
+    )

@@ -1,0 +1,116 @@
+"""What is known before a board is touched: the model, its input, the right answer, the image."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from benchrunner import __version__
+from benchrunner.errors import UsageError
+from benchrunner.firmware.simulated import simulated_image
+from benchrunner.image import ImageInfo, read
+from benchrunner.model import LayerCost, Model, layer_costs, load_model
+from benchrunner.record import Case
+from benchrunner.run.request import RunRequest
+from benchrunner.runtime import ORACLE, Interpreter, load_input, natural_input, reference_name
+
+INPUT_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A case that can be tried: everything the host decides."""
+
+    case: Case
+    model: Model
+    model_bytes: bytes
+    costs: tuple[LayerCost, ...]
+    inputs: tuple[bytes, ...]
+    reference: tuple[bytes, ...]  # the right outputs
+    reference_name: str
+    output_dtypes: tuple[str, ...]
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(cost.weight_bytes for cost in self.costs)
+
+
+def prepare(request: RunRequest) -> Prepared:
+    """Read the model, choose the input, compute the right answer.
+
+    Raises `ModelError` or `UsageError`; nothing has been touched then.
+    """
+    model = load_model(request.model)
+    model_bytes = request.model.read_bytes()
+    if hashlib.sha256(model_bytes).hexdigest() != model.sha256:
+        raise UsageError(f"{request.model}: the file changed while it was being read")
+    interpreter = Interpreter(model_bytes, ORACLE)
+    if request.input_file is not None:
+        if len(interpreter.inputs) != 1:
+            raise UsageError(
+                f"{request.model}: takes {len(interpreter.inputs)} inputs, --input gives one",
+                hint="leave --input away to use seeded inputs",
+            )
+        inputs: tuple[bytes, ...] = (load_input(request.input_file, interpreter.inputs[0]),)
+    else:
+        inputs = tuple(
+            natural_input(tensor, INPUT_SEED + index) for index, tensor in enumerate(interpreter.inputs)
+        )
+    reference = interpreter.run(inputs)
+    board = request.board
+    case = Case(
+        board=board.id,
+        board_name=board.name,
+        series=board.series,
+        engine=request.engine,
+        engine_version=__version__,
+        model=model.name,
+        model_sha256=model.sha256,
+        graph_sha256=model.graph_sha256,
+        format=_format(model),
+        resolution="x".join(str(size) for size in interpreter.inputs[0].shape[1:]),
+        timed_runs=request.runs,
+        input_sha256=hashlib.sha256(b"".join(inputs)).hexdigest(),
+    )
+    return Prepared(
+        case=case,
+        model=model,
+        model_bytes=model_bytes,
+        costs=layer_costs(model),
+        inputs=inputs,
+        reference=reference,
+        reference_name=reference_name(ORACLE),
+        output_dtypes=tuple(tensor.dtype for tensor in interpreter.outputs),
+    )
+
+
+def make_image(request: RunRequest, prepared: Prepared) -> tuple[ImageInfo, bytes]:
+    """The image for this case, read back as the board will read it.
+
+    Raises `UsageError` for an engine that makes no image for this board, `DoesNotFitError`.
+    """
+    board = request.board
+    if request.engine not in board.engines:
+        raise UsageError(
+            f"board {board.id} does not run engine {request.engine!r}",
+            hint=f"it runs: {', '.join(board.engines)}",
+        )
+    image = simulated_image(
+        board,
+        prepared.model_bytes,
+        model_name=prepared.model.name,
+        engine=request.engine,
+        kernels=ORACLE,
+    )
+    return read(image), image
+
+
+def _format(model: Model) -> str:
+    """The data type of the weights, which is what tables call the format."""
+    dtypes = {
+        tensor.dtype
+        for operator in model.graph.operators
+        for tensor in model.graph.weights(operator)
+        if tensor.dtype != "int32"  # biases
+    }
+    return "+".join(sorted(dtypes)) or "none"

@@ -1,0 +1,115 @@
+"""What a run is asked to do, how it tells where it is, and what it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from benchrunner.board import Board
+from benchrunner.record import Measurement
+
+if TYPE_CHECKING:
+    from benchrunner.simulator.faults import Faults
+
+
+class Step(StrEnum):
+    """The steps of a run, in their order (docs/architecture.md says what ends each)."""
+
+    ANALYSE = "analyse"
+    IMAGE = "image"
+    CONNECT = "connect"
+    FLASH = "flash"
+    BOOT = "boot"
+    MANIFEST = "manifest"
+    INPUT = "input"
+    COLD = "cold"
+    OUTPUT = "output"
+    WARM_UP = "warm-up"
+    TIMED = "timed"
+    CLOCK = "clock"
+    LAYERS = "layers"
+    MEMORY = "memory"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Longest times, in seconds, for what a board may do."""
+
+    connect_s: float = 30.0
+    flash_s: float = 900.0  # 2 MB at 57600 baud, written and verified
+    boot_s: float = 5.0
+    request_s: float = 2.0
+    first_inference_s: float = 120.0  # nothing is known yet; later ones get three times the first
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One case and how to reach the board. Exactly one of `port`, `simulate` and discovery is used."""
+
+    board: Board
+    board_file_sha256: str
+    model: Path
+    engine: str = "aot"
+    runs: int = 10
+    warmups: int | None = None  # None: until stable
+    port: str | None = None
+    boot_lines: bool = False  # RTS and DTR of the port drive BOOT0 and NRST, whatever the board file says
+    simulate: bool = False
+    faults: Faults | None = None
+    input_file: Path | None = None
+    tolerance_lsb: int = 0
+    reflash: bool = False  # compare every byte of flash instead of trusting what is known to be there
+    unprotect: bool = False
+    lab_file: Path | None = None
+    place: str | None = None
+    results: Path = Path("results")
+    command: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """A stored measurement and where it lies."""
+
+    measurement: Measurement
+    path: Path
+    exit_status: int
+    hint: str  # what to do about an outcome that is not ok
+
+
+class Observer(Protocol):
+    """Who is told where a run is. Called from the thread that runs it; must not raise."""
+
+    def step(self, step: Step, detail: str) -> None:
+        """A step begins."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """How far the current step is."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+
+class StepTimer:
+    """Which step is running, and the wall time of each so far."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.current = Step.ANALYSE
+        self.elapsed_ns: dict[str, int] = {}
+
+    @contextmanager
+    def __call__(self, step: Step, detail: str = "") -> Iterator[None]:
+        self.current = step
+        self._observer.step(step, detail)
+        began_ns = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            self.elapsed_ns[step] = self.elapsed_ns.get(step, 0) + time.perf_counter_ns() - began_ns
