@@ -75,6 +75,10 @@ test)
     missing=()
     command -v stm32flash >/dev/null || missing+=(stm32flash)
     command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+    command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
+    command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
+    command -v cmake >/dev/null || missing+=(cmake)
+    command -v ninja >/dev/null || missing+=(ninja-build)
     [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
     # The second TFLite runtime needs numpy 1 and Python 3.11, so it gets an environment of its own.
     old=$(command -v python3.11 || printf '%s' "$python")
@@ -84,7 +88,7 @@ test)
         exit 2
     }
     make_environment .venv-tflite-runtime "$old"
-    install .venv-tflite-runtime test -e '.[tflite-runtime,test]'
+    install .venv-tflite-runtime test -e '.[tflite-runtime]' pytest hypothesis
     ;;
 *)
     say "usage: tools/setup.sh run|test|gate"
