@@ -45,6 +45,22 @@ void port_watchdog_kick(void); /* a no-op where there is none */
 _Noreturn void port_reset(void);
 _Noreturn void port_jump_to_bootloader(void);
 
+/* What the processor knew when it faulted. The registers are those of the code that faulted. Fields that this core
+ * does not have, or that could not be read because the stack pointer was outside of the stack, are 0. */
+typedef struct {
+    uint32_t r0, r1, r2, r3, r12, lr, pc, xpsr;
+    uint32_t sp;         /* before the exception */
+    uint32_t exception;  /* 2 NMI, 3 hard fault, 4 memory, 5 bus, 6 usage; else an interrupt that nobody enabled */
+    uint32_t exc_return; /* EXC_RETURN, in lr on entry */
+    uint32_t cfsr, hfsr, mmfar, bfar;
+} port_fault_t;
+
+/* Given by core/, called by the port on a stack that is whole again: reports and waits for a reset. */
+_Noreturn void bench_fault(const port_fault_t *fault);
+
+/* The word that start-up fills the stack with before main, from __stack_limit up to __stack_top. */
+#define PORT_STACK_PAINT 0xC5C5C5C5u
+
 /* Linker symbols, the same names in every linker script. */
 extern uint8_t __stack_limit; /* lowest address of the stack */
 extern uint8_t __stack_top;   /* first address above it */
