@@ -83,3 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         sys.exit(ExitStatus.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has what it wanted (`| head`): nothing to tell anybody, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitStatus.GOOD)
