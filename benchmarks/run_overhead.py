@@ -1,6 +1,6 @@
 """Where the time of `benchrunner run --sim` goes: by step, and how much of it is the host's own.
 
-Device time is the time that the host spends blocked, waiting for the board's bytes; the simulated board works in a
+Device time is what the host spends blocked, waiting for the board's bytes; the simulated board works in a
 thread of the same process, so its work is in there. The rest is the host's overhead.
 
     python benchmarks/run_overhead.py
