@@ -31,6 +31,10 @@ typedef struct {
     uint8_t *arena;
     uint32_t arena_bytes;
     uint8_t inputs_overwritten;
+    /* Where `inputs_overwritten`: room for all inputs, one behind the other in order, from which the bench restores
+     * them before every run outside of the timed region (RAM that counts). Or NULL where there is no room: then a
+     * run is one inference, and the host loads the inputs again before the next. */
+    uint8_t *kept_inputs;
 } bench_model_t;
 
 extern const bench_model_t bench_model;

@@ -22,6 +22,7 @@ typedef struct {
     uint16_t flash_wait_states;
     uint32_t reset_cause; /* as in the part's reset status register, 0 unknown */
     bool clock_fallback;  /* the wished clock did not come up: core_clock_hz is the one that runs */
+    const char *text;     /* further lines "key=value\n" for the manifest, or NULL; keys that the image's text lacks */
 } port_conditions_t;
 
 /* Clock tree, flash wait states, caches, FPU, UART, cycle counter. Called once, first thing in main. */
@@ -33,10 +34,11 @@ const port_conditions_t *port_conditions(void);
  * slower counter) and be right for one inference of up to 2^40 cycles. Ordered by barriers. */
 uint64_t port_cycles(void);
 
-/* One byte if there is one. */
+/* One byte if there is one. Clears an overrun or line error if it finds one: neither may stay set. */
 bool port_uart_read(uint8_t *byte);
-/* Hands all bytes to the wire; returns when the last one is in the transmitter. */
-void port_uart_write(const uint8_t *data, size_t count);
+/* Hands one byte to the transmitter; false, at once, while that has no room. The core reads between two tries, so
+ * that a receiver without FIFO loses nothing while something is sent. */
+bool port_uart_try_write(uint8_t byte);
 /* Waits until the wire is idle. */
 void port_uart_flush(void);
 
