@@ -16,6 +16,9 @@ from benchrunner.errors import WrongImageError
 # Unique id of every simulated chip: 96 bits that no factory writes. An image that carries a model file
 # instead of code is flashed to a chip of this id and to no other.
 SIMULATED_UID = b"BENCHRUN-SIM"
+# Unique id of every emulated chip. The firmware reads the register at boot: it is the one thing by which an
+# unmodified image knows that its counter counts instructions, and says so in its manifest.
+EMULATED_UID = b"BENCHRUN-EMU"
 
 BLOCK_OFFSET = 0x400  # behind the longest vector table of the supported parts (STM32H7: 166 words)
 _BLOCK = struct.Struct("<8sHHIIII32s32sII")  # magic .. text length; the text follows

@@ -10,10 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BENCH_FIDELITY_MEASURED 0u /* as FidelityCode of protocol.md */
+#define BENCH_FIDELITY_EMULATED 1u
+/* The 12 bytes of the unique id register of every emulated STM32 (benchrunner/image.py, EMULATED_UID): no factory
+ * writes them. There the counter counts instructions, and time_scale_permille is 0. */
+#define BENCH_EMULATED_UID "BENCHRUN-EMU"
+
 typedef struct {
     uint32_t core_clock_hz; /* as set up and read back, not as wished */
     uint16_t chip_id;       /* DBGMCU_IDCODE[11:0]; 0 where the machine has none */
-    uint8_t fidelity;       /* 0 measured, 1 emulated: as protocol.md's FidelityCode */
+    uint8_t fidelity;       /* BENCH_FIDELITY_*; an STM32 port compares its unique id with BENCH_EMULATED_UID */
     uint16_t time_scale_permille; /* 1000 on silicon; 0 where device time is not wall time */
     bool icache;
     bool dcache;
