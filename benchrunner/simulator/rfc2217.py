@@ -63,10 +63,12 @@ class ComPort:
         raw = self._raw + raw
         self._raw = b""
         if self._subnegotiation is None:
-            # the common case, at the speed of `replace`: no command, or only doubled IAC
-            plain = raw if IAC not in raw else raw.replace(b"\xff\xff", b"")
-            if IAC not in plain:
-                self._data(raw.replace(b"\xff\xff", b"\xff"))
+            # The common case, at the speed of `replace`: no command, or only doubled IAC, maybe a cut one.
+            cut = (len(raw) - len(raw.rstrip(b"\xff"))) % 2
+            whole = raw[: len(raw) - cut]
+            if IAC not in whole or IAC not in whole.replace(b"\xff\xff", b""):
+                self._raw = raw[len(whole) :]
+                self._data(whole.replace(b"\xff\xff", b"\xff"))
                 return
         at = 0
         while (found := raw.find(IAC, at)) >= 0:

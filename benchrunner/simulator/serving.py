@@ -16,6 +16,7 @@ from benchrunner.simulator.uart import LineFormat
 
 READ_BYTES = 65536
 BACKLOG_BYTES = 1 << 18  # unsent output above which a server reads no more input
+_WAKE_EARLY_S = 0.00015  # a sleep ends up to this late; the rest is polled, so that no byte comes late
 _SLICE_S = 0.002  # bytes of a slow wire are handed over in slices of at most this long
 
 
@@ -59,8 +60,14 @@ class Wire:
 class Pump:
     """Moves bytes between a host's end and the board, at full speed or throttled in real time."""
 
-    def __init__(self, board: SimulatedBoard, throttle_baud: int | None = None) -> None:
-        self._board = board
+    def __init__(
+        self,
+        board: SimulatedBoard,
+        throttle_baud: int | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._board, self._monotonic = board, monotonic
         self._baud_hz = throttle_baud
         self._to_board, self._to_host = Wire(), Wire()
 
@@ -69,13 +76,13 @@ class Pump:
         if self._baud_hz is None:
             self._board.receive(data, line)
         else:
-            self._to_board.send(data, time.monotonic(), self._byte_s())
+            self._to_board.send(data, self._monotonic(), self._byte_s())
         return self.to_host(line)
 
     def to_host(self, line: LineFormat | None) -> bytes:
         if self._baud_hz is None:
             return self._board.transmit(line)
-        now_s = time.monotonic()
+        now_s = self._monotonic()
         for arrived_s, data in self._to_board.take(now_s):
             self._board.receive(data, line)
             # answers start when the last byte arrived, not when this thread woke up for it
@@ -84,7 +91,8 @@ class Pump:
         return b"".join(data for _, data in self._to_host.take(now_s))
 
     def drop_output(self, line: LineFormat | None) -> None:
-        self._board.transmit(line)
+        """Forget what the host has not got yet, as a purge or a closed port does."""
+        self.to_host(line)
         self._to_host = Wire()
 
     @property
@@ -95,9 +103,9 @@ class Pump:
         """How long the server may sleep."""
         waits = [self._board.next_output_in_s()]
         if self._baud_hz is not None:
-            now_s = time.monotonic()
+            now_s = self._monotonic()
             nexts = (self._to_board.next_s(), self._to_host.next_s())
-            waits += [max(0.0, at_s - now_s) for at_s in nexts if at_s is not None]
+            waits += [max(0.0, at_s - now_s - _WAKE_EARLY_S) for at_s in nexts if at_s is not None]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _byte_s(self) -> float:

@@ -10,17 +10,21 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from conftest import RomHost, with_xor
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchrunner.board import Board
 from benchrunner.deadline import Deadline
 from benchrunner.simulator.board import Mode, SimulatedBoard
 from benchrunner.simulator.pty import serve_pty
-from benchrunner.simulator.rfc2217 import serve_rfc2217
-from benchrunner.simulator.serving import Wire
+from benchrunner.simulator.rfc2217 import ComPort, serve_rfc2217
+from benchrunner.simulator.serving import Pump, Wire
+from benchrunner.simulator.uart import LineFormat
 from benchrunner.transport import Lines, Parity
 from benchrunner.transport.network import Rfc2217Transport
 
@@ -232,6 +236,40 @@ def test_the_wire_delivers_each_byte_when_its_bits_have_passed() -> None:
     assert wire.next_s() is None
     wire.send(b"g", 20.0, 0.5)
     assert list(wire.take(20.5)) == [(20.5, b"g")]
+
+
+def test_a_client_that_leaves_bytes_on_a_slow_line_leaves_no_busy_loop(board: Board) -> None:
+    now = [100.0]
+    pump = Pump(SimulatedBoard(board), 300, monotonic=lambda: now[0])
+    assert pump.from_host(b"\x7f\x00\xff", None) == b""
+    assert pump.timeout_s() == pytest.approx(11 / 300, abs=0.001)
+    now[0] += 10.0
+    pump.drop_output(None)
+    assert pump.timeout_s() is None
+
+
+@given(st.binary(max_size=40), st.lists(st.integers(0, 80), max_size=6))
+def test_telnet_escapes_survive_every_way_to_cut_them(data: bytes, cuts: list[int]) -> None:
+    seen = bytearray()
+
+    class Control:
+        def data(self, data: bytes) -> None:
+            seen.extend(data)
+
+        def lines(self, *, dtr: bool, rts: bool) -> None:
+            seen.extend(b"lines")
+
+        def purge_input(self) -> None:
+            seen.extend(b"purge")
+
+    port = ComPort(Control(), LineFormat(115200, Parity.NONE), dtr=True, rts=False)
+    command = b"\xff\xfa\x2c\x05\x09\xff\xf0"  # DTR off
+    stream = data.replace(b"\xff", b"\xff\xff") + command + data.replace(b"\xff", b"\xff\xff")
+    edges = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    for first, last in pairwise(edges):
+        port.feed(stream[first:last])
+    assert bytes(seen) == data + b"lines" + data
+    assert not port.dtr
 
 
 def test_an_idle_server_uses_no_processor_time(board: Board) -> None:
