@@ -185,6 +185,9 @@ def _show(result: CaseResult, *, as_json: bool) -> None:
         click.echo()
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         click.echo(format_tables([result.measurement], width))
+    if result.path is None:
+        click.echo(f"error: the result is not stored: {result.problem}", err=True)
     if result.hint:
         click.echo(f"  hint: {result.hint}", err=True)
-    click.echo(f"record: {result.path}", err=True)
+    if result.path is not None:
+        click.echo(f"record: {result.path}", err=True)

@@ -18,6 +18,7 @@ from benchrunner.errors import (
     ExitStatus,
     OutputMismatchError,
     ReadoutProtectedError,
+    StoreError,
     UsageError,
     WrongChipError,
 )
@@ -154,6 +155,8 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
                 warnings=tuple(draft.warnings),
             )
             path = save_run(RunDocument(new_run_id(started_at), (measurement,)), request.results)
+    except StoreError as error:  # a full disk must not cost the numbers: whoever called still gets them
+        return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED  # it came while the record was written, which was finished first
     return CaseResult(measurement, path, status, hint)

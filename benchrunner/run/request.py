@@ -75,12 +75,13 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """A stored measurement and where it lies."""
+    """A measurement and where it is stored; `path` is None when it could not be, and `problem` says why."""
 
     measurement: Measurement
-    path: Path
+    path: Path | None
     exit_status: int
     hint: str  # what to do about an outcome that is not ok
+    problem: str = ""
 
 
 class Observer(Protocol):

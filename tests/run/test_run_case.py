@@ -17,23 +17,27 @@ from benchrunner.errors import (
     PlaceLockedError,
     PortError,
     ReadoutProtectedError,
-    StoreError,
     UsageError,
     WrongChipError,
     WrongImageError,
 )
 from benchrunner.lab import place_lock
 from benchrunner.record import ClockCheck, Fidelity, Latency, NotMeasured, Outcome, OutputCheck
-from benchrunner.run import RunRequest, Step, run_case
+from benchrunner.run import CaseResult, RunRequest, Step, run_case
 from benchrunner.store import load_run
 
 Request = Callable[..., RunRequest]
 
 
+def stored(result: CaseResult) -> Path:
+    assert result.path is not None, result.problem
+    return result.path
+
+
 def test_a_good_run_leaves_a_record_that_says_how_each_number_came_about(request_for: Request) -> None:
     watching = Watching()
     result = run_case(request_for(runs=7), watching)
-    measurement = load_run(result.path).document.measurements[0]
+    measurement = load_run(stored(result)).document.measurements[0]
     assert measurement == result.measurement
     assert result.exit_status == 0
     assert watching.steps[0] == Step.ANALYSE
@@ -161,7 +165,7 @@ def test_ctrl_c_at_any_step_leaves_a_record_and_a_sane_board(request_for: Reques
                 run_case(request, Watching(stop))
             return
         result = run_case(request, Watching(stop))
-        measurement = load_run(result.path).document.measurements[0]
+        measurement = load_run(stored(result)).document.measurements[0]
         assert result.exit_status == 130
         if step is Step.STORE:
             assert measurement.outcome is Outcome.OK  # it was done, and its record was finished first
@@ -295,15 +299,18 @@ def test_a_file_that_is_no_model_is_refused_before_a_board_is_touched(
     assert watching.steps == [Step.ANALYSE]
 
 
-def test_a_full_disk_is_an_error_that_leaves_nothing_half_written(
+def test_a_full_disk_leaves_nothing_half_written_and_does_not_cost_the_numbers(
     request_for: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("benchrunner.durable.os.fsync", full)
-    with pytest.raises(StoreError, match="No space left on device"):
-        run_case(request_for(), Watching())
+    result = run_case(request_for(), Watching())
+    assert result.path is None
+    assert result.exit_status == 3
+    assert "No space left on device" in result.problem
+    assert isinstance(result.measurement.latency, Latency)
     assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []
 
 
