@@ -23,6 +23,7 @@ from benchrunner.record import Flashing
 _REPLAYS = 3  # erase and write of one sector again, before it is given up
 _ERASE_BATCH_S = 4.0  # typical time of one erase command: short enough for progress and its own deadline
 _SAMPLED_BLOCKS = 16  # a quick compare reads one block in so many
+_PROGRESS_BLOCKS = 16
 _ERASED = b"\xff" * BLOCK_BYTES
 _SMALLEST_CHIP_KIB, _LARGEST_CHIP_KIB = 16, 8192
 
@@ -327,9 +328,7 @@ class FlashJob:
         for _ in range(_REPLAYS + 1):
             try:
                 self.journal.mark([sector.index], SectorState.WRITING)
-                for offset in range(0, len(part), BLOCK_BYTES):
-                    self._progress(Progress("write", done + offset, total))
-                    self._write_block(sector, sector.address + offset, part[offset : offset + BLOCK_BYTES])
+                self._fill(sector, part, done, total)
                 self.journal.mark([sector.index], SectorState.WRITTEN)
                 self._verify(sector, part)
             except _SectorLostError as lost:
@@ -355,26 +354,47 @@ class FlashJob:
             hint="check cable and supply; if they are good, the part is damaged",
         )
 
-    def _write_block(self, sector: Sector, address: int, block: bytes) -> None:
-        if block == _ERASED[: len(block)]:
-            return  # it was erased, and it is read back with the rest
-        for _ in range(BLOCK_TRIES):
+    def _fill(self, sector: Sector, part: bytes, done: int, total: int) -> None:
+        """Write every block of `part` that is not erased flash anyway; that is read back with the rest."""
+        blocks = [
+            (sector.address + offset, part[offset : offset + BLOCK_BYTES])
+            for offset in range(0, len(part), BLOCK_BYTES)
+            if part.count(b"\xff", offset, offset + BLOCK_BYTES) < len(part[offset : offset + BLOCK_BYTES])
+        ]
+        at = 0
+
+        def acknowledged(_: bytes) -> None:
+            nonlocal at
+            if at % _PROGRESS_BLOCKS == 0:
+                self._progress(Progress("write", done + blocks[at][0] - sector.address, total))
+            self._written_bytes += len(blocks[at][1])
+            at += 1
+
+        while at < len(blocks):
             try:
-                self._rom.write(address, block, self._deadline)
-                self._written_bytes += len(block)
-                return
+                self._rom.write_blocks(blocks[at:], self._deadline, acknowledged)
             except LinkError as error:
-                last = error
+                self._repair_block(sector, *blocks[at], error)
+                acknowledged(b"")
+
+    def _repair_block(self, sector: Sector, address: int, block: bytes, error: LinkError) -> None:
+        """Bring a block whose Write failed into flash, or give up the sector."""
+        last = error
+        for _ in range(BLOCK_TRIES):
             if self.recovery.recover(last) > Level.BLOCK:
                 raise _SectorLostError(address, content_wrong=False)
             # The block may have been written although its ACK is missing. On flash with ECC a second write
             # of a written word is an error, so it is looked at first.
             found = self._reader.read(address, len(block))
             if found == block:
-                self._written_bytes += len(block)
                 return
             if found != _ERASED[: len(block)]:
                 raise _SectorLostError(address, content_wrong=False)
+            try:
+                self._rom.write(address, block, self._deadline)
+                return
+            except LinkError as again:
+                last = again
         if isinstance(last, NackError):
             raise self._refused_error(last, address, sector) from last
         self.recovery.recover(last, Level.RESYNC)

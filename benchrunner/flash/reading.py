@@ -9,6 +9,10 @@ from benchrunner.flash.rom import RomBootloader
 from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError, flash_crc32
 
 
+class _DiffersError(Exception):
+    """A block does not read as it should."""
+
+
 class Reader:
     """Reads and compares through `rom`. `by_checksum` starts as the wish to use the device's CRC, and is
     given up where the device's answer cannot be trusted."""
@@ -39,16 +43,45 @@ class Reader:
 
     def first_mismatch(self, address: int, expected: bytes) -> int | None:
         """The first address that differs from `expected` in two readings; None where one reading is right."""
-        for offset in range(0, len(expected), BLOCK_BYTES):
+        offset = 0
+        while True:
+            equal_bytes, differs = self._equal_run(address + offset, expected[offset:])
+            offset += equal_bytes
             wanted = expected[offset : offset + BLOCK_BYTES]
-            if self.read(address + offset, len(wanted)) == wanted:
-                continue
+            if not wanted:
+                return None
             found = self.read(address + offset, len(wanted))
+            if found != wanted and not differs:  # its first whole reading
+                differs = True
+                found = self.read(address + offset, len(wanted))
             if found != wanted:
                 return address + offset + next(i for i in range(len(wanted)) if found[i] != wanted[i])
-            self._recovery.link_errors += 1
-            self._recovery.retries += 1
-        return None
+            if differs:
+                self._recovery.link_errors += 1
+                self._recovery.retries += 1
+            offset += len(wanted)
+
+    def _equal_run(self, address: int, expected: bytes) -> tuple[int, bool]:
+        """How many bytes read as expected up to the first block that does not, and whether such a block
+        arrived (False: all are equal, or the line failed)."""
+        offsets = range(0, len(expected), BLOCK_BYTES)
+        blocks = ((address + offset, min(BLOCK_BYTES, len(expected) - offset)) for offset in offsets)
+        equal_bytes = 0
+
+        def check(block: bytes) -> None:
+            nonlocal equal_bytes
+            if block != expected[equal_bytes : equal_bytes + len(block)]:
+                raise _DiffersError
+            equal_bytes += len(block)
+
+        try:
+            self._rom.read_blocks(blocks, self._deadline, check)
+        except _DiffersError:
+            return equal_bytes, True
+        except LinkError as error:
+            if not isinstance(error, NackError):  # a refusal is looked into where the block is read alone
+                self._recovery.recover(error)
+        return equal_bytes, False
 
     def checksum_holds(self, address: int, expected: bytes) -> bool:
         """Whether the device's CRC says that `expected` is there; False also where it has none.

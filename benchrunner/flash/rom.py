@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import LinkError
 from benchrunner.protocol import an3155
-from benchrunner.protocol.an3155 import Bank, Capabilities, Command, Exchange, Patience
+from benchrunner.protocol.an3155 import (
+    ACK,
+    BUSY,
+    FRAMES_PER_BLOCK,
+    Bank,
+    Capabilities,
+    Command,
+    Exchange,
+    Frame,
+    Patience,
+)
 from benchrunner.transport import Parity, Transport
 
 BLOCK_WIRE_BYTES = 268  # of a 256-byte block, both directions together, read or written
 BITS_PER_BYTE = 11  # start, 8 data, even parity, stop
+_ACKNOWLEDGED, _BUSY = bytes((ACK,)), bytes((BUSY,))
+_READ_BYTES = 320  # an answer with a whole block and some more
 _CHECKSUM_S = 5.0
 _T = TypeVar("_T")
 
@@ -91,16 +103,56 @@ class RomBootloader:
         wire_s = (len(exchange.send) + exchange.receive_bytes) * self._byte_s
         return deadline.at_most(budget_s + wire_s)
 
-    def _receive(self, count: int, until: Deadline) -> bytes:
-        data = self._input
-        while len(data) < count:
-            piece = self.transport.read(4096, until)
-            if not piece:
+    def run_blocks(
+        self, name: str, frames: Iterator[Frame], deadline: Deadline, each: Callable[[bytes], None]
+    ) -> None:
+        """Send `frames`, each after the ACK to the one before; `each` gets the data of every whole block.
+
+        Between an answer and the next frame next to nothing happens: that frame is made while the device
+        works. Raises `LinkError` at the first answer that is not an ACK; `each` was called for all blocks
+        before, and may stop the run, between two blocks, with an exception of its own.
+        """
+        write, read, parts = self.transport.write, self.transport.read, 0
+        frame = next(frames, None)
+        while frame is not None:
+            send, count, _, patience = frame
+            write(send)
+            following = next(frames, None)
+            until = deadline.at_most(self._patience_s[patience] + (len(send) + count) * self._byte_s)
+            answer = self._input or read(_READ_BYTES, until)
+            if len(answer) == count and answer[0] == ACK:
                 self._input = b""
+            else:
+                self._input = answer
+                answer = self._receive_answer(count, until)
+                if len(answer) != count or answer[0] != ACK:
+                    deadline.check("flash")
+                    raise an3155.answer_error(name, frame, answer)
+            parts += 1
+            if parts == FRAMES_PER_BLOCK:
+                parts = 0
+                each(answer[1:])
+            frame = following
+
+    def _receive_answer(self, count: int, until: Deadline) -> bytes:
+        """ACK and data; a refusal is one byte, for which nothing else is waited; BUSY is waited out."""
+        answer = self._receive(1, until)
+        while answer == _BUSY:
+            answer = self._receive(1, until)
+        if count > 1 and answer == _ACKNOWLEDGED:
+            answer += self._receive(count - 1, until)
+        return answer
+
+    def _receive(self, count: int, until: Deadline) -> bytes:
+        data, self._input = self._input, b""
+        while len(data) < count:
+            piece = self.transport.read(_READ_BYTES, until)
+            if not piece:
                 return data
-            data += piece
-        self._input = data[count:]
-        return data[:count]
+            data = data + piece if data else piece
+        if len(data) > count:
+            data, self._input = data[:count], data[count:]
+        return data
 
     # --- commands ---------------------------------------------------------------------------------------
 
@@ -118,6 +170,18 @@ class RomBootloader:
 
     def write(self, address: int, data: bytes, deadline: Deadline) -> None:
         self.run(an3155.write_memory(address, data), deadline)
+
+    def read_blocks(
+        self, blocks: Iterable[tuple[int, int]], deadline: Deadline, each: Callable[[bytes], None]
+    ) -> None:
+        """Read blocks of `(address, count)`; `each` gets them one by one, also those before an error."""
+        self.run_blocks("Read Memory", an3155.read_blocks(blocks), deadline, each)
+
+    def write_blocks(
+        self, blocks: Iterable[tuple[int, bytes]], deadline: Deadline, each: Callable[[bytes], None]
+    ) -> None:
+        """Write blocks of `(address, data)`; `each` is called for every one that is acknowledged."""
+        self.run_blocks("Write Memory", an3155.write_blocks(blocks), deadline, each)
 
     def erase(self, sectors: Sequence[int], deadline: Deadline, *, sector_s: float, extended: bool) -> None:
         """Erase `sectors`. `sector_s` is the typical time for one: the data sheets' maxima are about 4 times

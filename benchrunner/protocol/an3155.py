@@ -6,10 +6,10 @@ sent the bytes that came, and returns the command's result. Whoever drives it ow
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from benchrunner.errors import LinkError
 
@@ -102,6 +102,10 @@ class Capabilities:
 
 def command_frame(command: int) -> bytes:
     return bytes((command, command ^ 0xFF))
+
+
+_READ_MEMORY = command_frame(Command.READ_MEMORY)
+_WRITE_MEMORY = command_frame(Command.WRITE_MEMORY)
 
 
 def xor(data: bytes) -> int:
@@ -224,11 +228,44 @@ def write_memory(address: int, data: bytes) -> Steps[None]:
     """Write `data` (1 to 256 bytes; address and length multiples of 4 and of the flash word)."""
     if not 0 < len(data) <= BLOCK_BYTES or len(data) % 4 or address % 4:
         raise ValueError(
-            f"cannot write {len(data)} bytes at {address:#010x}: not 4-byte aligned, or not 1..256"
+            f"cannot write {len(data)} bytes at {address:#010x}: not aligned to 4, or not 1..256"
         )
     yield from _command(Command.WRITE_MEMORY, "Write Memory")
     yield from _acknowledge("Write Memory", "address", address_frame(address))
     yield from _acknowledge("Write Memory", "data", data_frame(data), Patience.PROGRAM)
+
+
+class Frame(NamedTuple):
+    """One frame of a run of blocks, the bytes of its answer (ACK and data), and what it is for messages."""
+
+    send: bytes
+    answer_bytes: int
+    name: str
+    patience: Patience = Patience.REPLY
+
+
+FRAMES_PER_BLOCK = 3
+
+
+def read_blocks(blocks: Iterable[tuple[int, int]]) -> Iterator[Frame]:
+    """The frames that read blocks of `(address, count)` as long as every answer is an ACK.
+
+    Blocks come by the thousand. Other than in the commands above, the next frame does not depend on the
+    answer before it, so it can be made while the device works on that one.
+    """
+    for address, count in blocks:
+        yield Frame(_READ_MEMORY, 1, "command")
+        yield Frame(address_frame(address), 1, "address")
+        yield Frame(length_frame(count), 1 + count, "length")
+
+
+def write_blocks(blocks: Iterable[tuple[int, bytes]]) -> Iterator[Frame]:
+    """The frames that write blocks of `(address, data)`, like `read_blocks`."""
+    for address, data in blocks:
+        _check_block(address, data)
+        yield Frame(_WRITE_MEMORY, 1, "command")
+        yield Frame(address_frame(address), 1, "address")
+        yield Frame(data_frame(data), 1, "data", Patience.PROGRAM)
 
 
 def go(address: int) -> Steps[None]:
@@ -347,6 +384,13 @@ def flush_command_loop() -> Steps[None]:
     raise NoAnswerError(f"bootloader: {DATA_PHASE_BYTES} bytes did not bring it back to its command loop")
 
 
+def _check_block(address: int, data: bytes) -> None:
+    if not 0 < len(data) <= BLOCK_BYTES or len(data) % 4 or address % 4:
+        raise ValueError(
+            f"cannot write {len(data)} bytes at {address:#010x}: not aligned to 4, or not 1..256"
+        )
+
+
 def _command(command: Command, name: str) -> Steps[None]:
     yield from _acknowledge(name, "command", command_frame(command))
 
@@ -361,12 +405,25 @@ def _acknowledge(name: str, at: str, send: bytes = b"", patience: Patience = Pat
     received = yield Exchange(send, 1, patience)
     while received and received[0] == BUSY:
         received = yield Exchange(b"", 1, Patience.SAME)
+    if not received or received[0] != ACK:
+        raise _answer_error(name, at, received)
+
+
+def answer_error(name: str, frame: Frame, answer: bytes) -> LinkError:
+    """What an answer to a frame of a run of blocks means that is not the expected one."""
+    if len(answer) > 1 or (answer and answer[0] == ACK):
+        return NoAnswerError(
+            f"bootloader: {name}: {len(answer) - 1} of {frame.answer_bytes - 1} bytes arrived"
+        )
+    return _answer_error(name, frame.name, answer)
+
+
+def _answer_error(name: str, at: str, received: bytes) -> LinkError:
     if not received:
-        raise NoAnswerError(f"bootloader: {name}: no answer to the {at}")
+        return NoAnswerError(f"bootloader: {name}: no answer to the {at}")
     if received[0] == NACK:
-        raise NackError(name, at)
-    if received[0] != ACK:
-        raise UnexpectedByteError(f"bootloader: {name}: {received[0]:#04x} in answer to the {at}, not an ACK")
+        return NackError(name, at)
+    return UnexpectedByteError(f"bootloader: {name}: {received[0]:#04x} in answer to the {at}, not an ACK")
 
 
 def _receive(name: str, count: int) -> Steps[bytes]:

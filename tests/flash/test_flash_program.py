@@ -154,14 +154,16 @@ def test_an_interruption_says_what_is_on_the_board_and_withdraws_the_claim(tmp_p
     flash(bench, make_image(60_000, seed=2), Journal(path))
     assert path.exists()
 
-    def stop_at_half(progress: Progress) -> None:
-        if progress.phase == "write" and progress.done_bytes > progress.total_bytes // 2:
+    def stop_after_a_third(progress: Progress) -> None:
+        if progress.phase == "write" and progress.done_bytes > progress.total_bytes // 3:
             raise KeyboardInterrupt
 
     journal = Journal(path)
     enter(bench.rom, deadline=bench.deadline())
     with pytest.raises(KeyboardInterrupt) as raised:
-        program(bench.rom, F401, image, deadline=bench.deadline(), journal=journal, progress=stop_at_half)
+        program(
+            bench.rom, F401, image, deadline=bench.deadline(), journal=journal, progress=stop_after_a_third
+        )
     assert journal.sectors[1] is SectorState.VERIFIED
     assert journal.sectors[0] is SectorState.ERASED
     assert "0 erased, 1 verified, 2 being written, 3 erased" in raised.value.__notes__[0]
