@@ -50,6 +50,10 @@ from benchrunner.simulator.bootloader import HangError, SystemResetError
 from benchrunner.simulator.clock import BoardClock, CycleCounter
 from benchrunner.simulator.device_model import DEFAULT_KERNELS, DeviceModel
 from benchrunner.simulator.faults import FaultCounters, Interruption
+from benchrunner.simulator.memory import MemoryMap
+from benchrunner.simulator.program import BootloaderRequestedError, Surroundings
+from benchrunner.simulator.uart import LineFormat
+from benchrunner.transport import Parity
 
 MAX_PAYLOAD_BYTES = 1024
 WINDOW_FRAMES = 8
@@ -77,16 +81,28 @@ _STEPS: dict[type[Request], str] = {
 }
 
 
-class BootloaderRequestedError(Exception):
-    """The host asked the firmware to start the ROM bootloader."""
-
-
 def find_image(flash: bytes) -> ImageInfo | None:
     """The image in `flash`, None where a core would run into nothing: erased, cut off or damaged."""
     try:
         return image.read(flash)
     except WrongImageError:
         return None
+
+
+class PlayedFirmware:
+    """Applications in Python: they do what the firmware would, with the model that the image carries."""
+
+    def power_on(self, memory: MemoryMap) -> None:
+        pass
+
+    def can_start(self, memory: MemoryMap, vectors: int) -> bool:
+        at_base = vectors == memory.flash.base and memory.vectors_at(vectors) is not None
+        return at_base and find_image(memory.flash.content) is not None
+
+    def boot(self, around: Surroundings, vectors: int) -> Application:
+        around.tune(LineFormat(around.mcu.serial.baud_hz, Parity.NONE))
+        flash = around.memory.flash.content
+        return Application(around.mcu, flash, image.read(flash), around.clock, around.counters, around.emit)
 
 
 class Application:
@@ -96,6 +112,8 @@ class Application:
     another chip, or one whose model cannot be run, says so at boot and refuses everything but the manifest
     and a way out.
     """
+
+    busy = False
 
     def __init__(
         self,

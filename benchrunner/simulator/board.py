@@ -9,8 +9,8 @@ from enum import Enum, StrEnum, auto
 
 from benchrunner.board import Board
 from benchrunner.errors import UsageError
-from benchrunner.image import ImageInfo
-from benchrunner.simulator.application import Application, BootloaderRequestedError, find_image
+from benchrunner.image import SIMULATED_UID
+from benchrunner.simulator.application import PlayedFirmware
 from benchrunner.simulator.bootloader import (
     GoError,
     HangError,
@@ -21,6 +21,7 @@ from benchrunner.simulator.bootloader import (
 from benchrunner.simulator.clock import BoardClock
 from benchrunner.simulator.faults import FaultCounters, Faults, LineNoise
 from benchrunner.simulator.memory import MemoryMap, NorFlash
+from benchrunner.simulator.program import BootloaderRequestedError, Firmware, Program, Surroundings
 from benchrunner.simulator.uart import LineFormat, heard
 from benchrunner.transport import Parity
 
@@ -51,7 +52,8 @@ class SimulatedBoard:
     """One board. Bytes, lines and power go in; bytes come out; time is `clock`.
 
     Safe to use from several threads: a server's, and that of a test or a power switch. `flash` is what flash
-    holds from its base on; `checksum` lets the ROM offer Get Checksum, which few parts have.
+    holds from its base on; `checksum` lets the ROM offer Get Checksum, which few parts have. `firmware` is
+    what an application is made of: played by default; `uid` what the unique id register reads.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class SimulatedBoard:
         *,
         boot: Boot = Boot.AUTO,
         checksum: bool = False,
+        firmware: Firmware | None = None,
+        uid: bytes = SIMULATED_UID,
     ) -> None:
         if board.mcu is None:
             raise UsageError(f"board {board.id}: only microcontroller boards can be simulated")
@@ -70,13 +74,15 @@ class SimulatedBoard:
         self.faults = faults if faults is not None else Faults()
         self.clock = clock if clock is not None else BoardClock()
         self.flash = NorFlash(self.mcu, flash, self.faults.stuck_bits)
-        self.memory = MemoryMap(self.mcu, self.flash)
+        self.memory = MemoryMap(self.mcu, self.flash, uid)
         self.mode = Mode.DEAD
+        self._firmware = firmware if firmware is not None else PlayedFirmware()
+        self._firmware.power_on(self.memory)
         self._boot, self._checksum = boot, checksum
         self._protection = Protection(self.faults.readout_protected)
         self._counters = FaultCounters(self.faults)
         self._noise_in, self._noise_out = LineNoise(self.faults), LineNoise(self.faults)
-        self._program: RomBootloader | Application | None = None
+        self._program: Program | None = None
         self._format: LineFormat | None = None  # of the program's UART; None until the ROM has found the rate
         self._outbox: deque[tuple[float, LineFormat | None, bytes]] = deque()
         self._boot0, self._held, self._lines_driven = False, False, False
@@ -110,6 +116,8 @@ class SimulatedBoard:
     def transmit(self, line: LineFormat | None = None) -> bytes:
         """The bytes that are due by now, as a host that listens with the format `line` gets them."""
         with self._lock:
+            if self._program is not None and self._program.busy:
+                self._let_run(self._program, b"")
             now_s = self.clock.now_s()
             parts = []
             while self._outbox and self._outbox[0][0] <= now_s:
@@ -122,6 +130,8 @@ class SimulatedBoard:
     def next_output_in_s(self) -> float | None:
         """Real seconds until `transmit` has something, None when nothing is on its way."""
         with self._lock:
+            if self._program is not None and self._program.busy:
+                return 0.0
             return max(0.0, self._outbox[0][0] - self.clock.now_s()) if self._outbox else None
 
     @property
@@ -153,6 +163,7 @@ class SimulatedBoard:
         with self._lock:
             self._stop()
             self.memory.erase_ram()
+            self._firmware.power_on(self.memory)
             if self._held:
                 self.mode = Mode.HELD
             else:
@@ -170,7 +181,7 @@ class SimulatedBoard:
             case Boot.APP:
                 return False
             case Boot.AUTO:
-                return not self._has_vectors() or find_image(self.flash.content) is None
+                return not self._firmware.can_start(self.memory, self.flash.base)
 
     def _stop(self) -> None:
         """What was being done is lost, and with it the bytes that were not yet on the line."""
@@ -180,7 +191,8 @@ class SimulatedBoard:
         self._deaf_until_s = float("-inf")
         self._program = None
 
-    def _start(self, *, rom: bool) -> None:
+    def _start(self, *, rom: bool, vectors: int | None = None) -> None:
+        """Start the ROM, or the application whose vector table is at `vectors` (default: of the flash)."""
         self._deaf_until_s = self.clock.free_s()
         self._format, self._program = None, None
         if self.faults.stale_chatter:
@@ -198,23 +210,24 @@ class SimulatedBoard:
             )
             return
         self.mode = Mode.DEAD
-        info = find_image(self.flash.content) if self._has_vectors() else None
-        if info is not None:
-            self.mode, self._format = Mode.APPLICATION, LineFormat(self.mcu.serial.baud_hz, Parity.NONE)
-            self._until_it_ends(lambda: self._boot_application(info))
+        address = self.flash.base if vectors is None else vectors
+        if self._firmware.can_start(self.memory, address):
+            self.mode = Mode.APPLICATION
+            self._until_it_ends(lambda: self._boot_application(address))
 
-    def _has_vectors(self) -> bool:
-        return self.memory.vectors_at(self.flash.base) is not None
+    def _boot_application(self, vectors: int) -> None:
+        around = Surroundings(self.mcu, self.memory, self.clock, self._counters, self._emit, self._tune)
+        self._program = self._firmware.boot(around, vectors)
 
-    def _boot_application(self, info: ImageInfo) -> None:
-        self._program = Application(
-            self.mcu, self.flash.content, info, self.clock, self._counters, self._emit
-        )
+    def _tune(self, line: LineFormat | None) -> None:
+        self._format = line
 
     def _run(self, data: bytes) -> None:
         if self._program is not None and data:
-            program = self._program
-            self._until_it_ends(lambda: program.feed(data))
+            self._let_run(self._program, data)
+
+    def _let_run(self, program: Program, data: bytes) -> None:
+        self._until_it_ends(lambda: program.feed(data))
 
     def _until_it_ends(self, action: Callable[[], None]) -> None:
         """Let the program run; where it ends, start what follows."""
@@ -227,8 +240,8 @@ class SimulatedBoard:
         except HangError:
             self.mode, self._program = Mode.DEAD, None
         except GoError as go:
-            if go.address == self.flash.base:
-                self._start(rom=False)
+            if go.address == self.flash.base or self._firmware.can_start(self.memory, go.address):
+                self._start(rom=False, vectors=go.address)
             elif self._is_reset_stub(go.address):
                 self._start(rom=self._boots_rom())
             else:

@@ -74,6 +74,8 @@ class RomBootloader:
     off.
     """
 
+    busy = False
+
     def __init__(
         self,
         mcu: Mcu,

@@ -124,25 +124,25 @@ class NorFlash:
 class MemoryMap:
     """What the ROM bootloader can reach: flash, RAM, system memory, size register and unique id."""
 
-    def __init__(self, mcu: Mcu, flash: NorFlash) -> None:
+    def __init__(self, mcu: Mcu, flash: NorFlash, uid: bytes = SIMULATED_UID) -> None:
         self.flash = flash
-        self._mcu = mcu
-        self._rams = {memory.base: bytearray(memory.size_bytes) for memory in mcu.memories}
+        self._mcu, self._uid = mcu, uid
+        self.rams = {memory.base: bytearray(memory.size_bytes) for memory in mcu.memories}
         self._system = _SYSTEMS.get(mcu.flash.size_register)
-        self._rom = self._read_only_areas()
+        self.read_only = self._read_only_areas()  # system memory, size register, unique id
 
     def erase_ram(self) -> None:
-        for ram in self._rams.values():
+        for ram in self.rams.values():
             ram[:] = bytes(len(ram))
 
     def read(self, address: int, count: int) -> bytes | None:
         """`count` bytes, or None where the ROM answers NACK."""
         if self.flash.base <= address and address + count <= self.flash.end:
             return self.flash.read(address, count)
-        for base, ram in self._rams.items():
+        for base, ram in self.rams.items():
             if base <= address and address + count <= base + len(ram):
                 return bytes(ram[address - base : address - base + count])
-        for base, content in self._rom.items():
+        for base, content in self.read_only.items():
             if base <= address and address + count <= base + len(content):
                 return content[address - base : address - base + count]
         return None
@@ -169,9 +169,9 @@ class MemoryMap:
             self.flash.program(address, data)
             return True
         base = self._ram_at(address)
-        if base is None or address + len(data) > base + len(self._rams[base]):
+        if base is None or address + len(data) > base + len(self.rams[base]):
             return False
-        self._rams[base][address - base : address - base + len(data)] = data
+        self.rams[base][address - base : address - base + len(data)] = data
         return True
 
     def vectors_at(self, address: int) -> tuple[int, int] | None:
@@ -180,13 +180,13 @@ class MemoryMap:
         if words is None:
             return None
         stack, reset = int.from_bytes(words[:4], "little"), int.from_bytes(words[4:], "little")
-        stack_good = stack % 4 == 0 and any(b < stack <= b + len(r) for b, r in self._rams.items())
+        stack_good = stack % 4 == 0 and any(b < stack <= b + len(r) for b, r in self.rams.items())
         return (stack, reset) if stack_good and reset & 1 and self.read(reset & ~1, 2) else None
 
     def _ram_at(self, address: int) -> int | None:
         if address < self._mcu.bootloader.ram_used_to and address >= 0x20000000:
             return None
-        found = (base for base, ram in self._rams.items() if base <= address < base + len(ram))
+        found = (base for base, ram in self.rams.items() if base <= address < base + len(ram))
         return next(found, None)
 
     def _read_only_areas(self) -> dict[int, bytes]:
@@ -196,7 +196,7 @@ class MemoryMap:
         areas = {register & ~0xFF: page}
         uid_register = self._mcu.flash.uid_register
         uid_page = areas.setdefault(uid_register & ~0xFF, bytearray(b"\xff" * 256))
-        uid_page[uid_register & 0xFF : (uid_register & 0xFF) + 12] = SIMULATED_UID
+        uid_page[uid_register & 0xFF : (uid_register & 0xFF) + 12] = self._uid
         if self._system is not None:
             rom = bytearray(b"\xff" * (self._system.end - self._system.start))
             rom[self._system.version_address - self._system.start] = self._mcu.bootloader.version
