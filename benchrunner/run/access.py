@@ -19,7 +19,6 @@ from benchrunner.errors import (
     ReadoutProtectedError,
     UsageError,
     WrongChipError,
-    WrongImageError,
 )
 from benchrunner.flash.entry import Entry, enter
 from benchrunner.flash.journal import Journal
@@ -27,7 +26,7 @@ from benchrunner.flash.program import Compare, Options, Progress, program
 from benchrunner.flash.reading import Reader
 from benchrunner.flash.recovery import Recovery
 from benchrunner.flash.rom import SIMULATED, RomBootloader, Timings
-from benchrunner.image import SIMULATED_UID, ImageInfo
+from benchrunner.image import SIMULATED_UID
 from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError
 from benchrunner.protocol.messages import JumpToBootloader
 from benchrunner.record import Flashing
@@ -93,29 +92,26 @@ def _journal_path(url: str) -> Path:
 class Connection:
     """An identified board whose ROM bootloader listens; from `start_application` on, its firmware."""
 
-    def __init__(
-        self,
-        request: RunRequest,
-        mcu: Mcu,
-        way: _Way,
-        transport: Transport,
-        image: tuple[ImageInfo, bytes],
-    ) -> None:
+    def __init__(self, request: RunRequest, mcu: Mcu, way: _Way, transport: Transport) -> None:
         self.mcu, self.transport = mcu, transport
         self.clock, self.shares_clock, self.baud_hz = way.clock, way.shares_clock, way.baud_hz
         self.place, self.port = way.place, transport.description
-        self.image, self._image_bytes = image
+        self.uid: bytes | None = None  # of the chip; None where it is not readable
         self._request = request
         self._rom = RomBootloader(transport, timings=way.timings)
         # A simulated board of this process starts empty: nothing that an earlier run verified is on it.
         self._journal = Journal(None if way.shares_clock else _journal_path(way.url))
         self._entry = Entry.WAITING
 
-    def identify(self, deadline: Deadline) -> None:
-        """Enter the bootloader and make sure that this chip may get this image, before anything changes.
+    @property
+    def simulated(self) -> bool:
+        """True where no code runs on the chip: it plays the model file that its image carries."""
+        return self.uid == SIMULATED_UID
 
-        Raises `WrongChipError`, `LinkError`, `DeadlineExceededError`; `WrongImageError` when an image for
-        simulated boards is about to go to a real chip.
+    def identify(self, deadline: Deadline) -> None:
+        """Enter the bootloader and find out which chip this is, before anything changes.
+
+        Raises `WrongChipError`, `ReadoutProtectedError`, `LinkError`, `DeadlineExceededError`.
         """
         self._entry = enter(self._rom, ask_to_jump=self._ask_to_jump, deadline=deadline)
         found, board = self._rom.identify(deadline), self._request.board
@@ -124,15 +120,9 @@ class Connection:
                 f"{self.port}: chip id {found:#05x}, {board.id} has {self.mcu.chip.chip_id:#05x}",
                 hint="another board is plugged in; nothing was erased",
             )
-        uid = self._read_uid(deadline)
-        if uid != SIMULATED_UID and (uid is not None or self._request.unprotect):
-            raise WrongImageError(
-                f"{self.port}: this is a real {board.name} (unique id {uid.hex() if uid else 'unreadable'}); "
-                f"engine {self._request.engine} makes images for the simulated board only",
-                hint="firmware for real boards comes with a later version; use --sim",
-            )
+        self.uid = self._read_uid(deadline)
 
-    def program(self, progress: Callable[[int, int], None], deadline: Deadline) -> Flashing:
+    def program(self, image: bytes, progress: Callable[[int, int], None], deadline: Deadline) -> Flashing:
         """Bring the image to the board; see `flash.program`."""
 
         def show(state: Progress) -> None:
@@ -141,7 +131,7 @@ class Connection:
         return program(
             self._rom,
             self._request.board,
-            self._image_bytes,
+            image,
             deadline=deadline,
             options=Options(
                 compare=Compare.FULL if self._request.reflash else Compare.QUICK,
@@ -165,7 +155,7 @@ class Connection:
 
     def leave_sane(self, step: Step) -> str:
         """After an early end: reset what may hang; say what is on the board. Never raises."""
-        if step in (Step.CONNECT, Step.FLASH):
+        if step in (Step.CONNECT, Step.IMAGE, Step.FLASH):
             return f"the board was left in its ROM bootloader: {self._journal.summary()}"
         try:
             if self.transport.has_lines:
@@ -186,7 +176,7 @@ class Connection:
             raise LinkError(f"{self.port}: the firmware did not jump to its bootloader") from error
 
     def _read_uid(self, deadline: Deadline) -> bytes | None:
-        """The chip's unique id; None where it is not readable (readout protection)."""
+        """The chip's unique id; None where it is not readable."""
         register = self.mcu.flash.uid_register
         offset = register % BLOCK_BYTES
         recovery = Recovery(self._rom, self.mcu.chip.chip_id, None, deadline)
@@ -194,12 +184,16 @@ class Connection:
         try:
             # Some F4 and L0 answer only to reads that start on a block.
             return reader.read(register - offset, BLOCK_BYTES)[offset : offset + 12]
-        except (NackError, ReadoutProtectedError):
+        except ReadoutProtectedError:
+            if not self._request.unprotect:
+                raise
+            return None
+        except NackError:
             return None
 
 
 @contextmanager
-def connect(request: RunRequest, image: tuple[ImageInfo, bytes], observer: Observer) -> Iterator[Connection]:
+def connect(request: RunRequest, observer: Observer) -> Iterator[Connection]:
     """Lock the place, open its port, identify the board. Port and lock are released at the end.
 
     Raises `PlaceLockedError`, `PortError`, `LabError` (no board found), and as `Connection.identify`.
@@ -214,7 +208,7 @@ def connect(request: RunRequest, image: tuple[ImageInfo, bytes], observer: Obser
         observer.note(f"{way.place or 'port'}: {way.url}")
         transport = open_transport(way.url, baud_hz=way.baud_hz, parity=Parity.NONE, lines=way.lines)
         stack.callback(transport.close)
-        connection = Connection(request, mcu, way, transport, image)
+        connection = Connection(request, mcu, way, transport)
         connection.identify(Deadline(request.limits.connect_s))
         yield connection
 

@@ -36,7 +36,7 @@ from benchrunner.record import (
     RunDocument,
 )
 from benchrunner.run.access import Connection, connect
-from benchrunner.run.prepare import Prepared, make_image, prepare
+from benchrunner.run.prepare import Image, Prepared, make_image, prepare
 from benchrunner.run.provenance import provenance
 from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer
 from benchrunner.session import mcu
@@ -94,14 +94,14 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     try:
         with ExitStack() as stack:
-            with timer(Step.IMAGE):
-                image = make_image(request, prepared)
-                draft.image_sha256 = image[0].image_sha256.hex()
             with timer(Step.CONNECT):
-                connection = stack.enter_context(connect(request, image, observer))
+                connection = stack.enter_context(connect(request, observer))
                 draft.place, draft.port = connection.place, connection.port
             try:
-                _measure(request, prepared, connection, draft, timer, observer)
+                with timer(Step.IMAGE):
+                    image = make_image(request, prepared, connection)
+                    draft.image_sha256 = image.info.image_sha256.hex()
+                _measure(request, prepared, image, connection, draft, timer, observer)
             except BaseException as error:
                 left = connection.leave_sane(timer.current)
                 if not isinstance(error, _NOT_TRIED):
@@ -175,6 +175,7 @@ def _uninterrupted() -> Iterator[None]:
 def _measure(
     request: RunRequest,
     prepared: Prepared,
+    image: Image,
     connection: Connection,
     draft: _Draft,
     timer: StepTimer,
@@ -186,9 +187,11 @@ def _measure(
     def soon() -> Deadline:
         return Deadline(limits.request_s)
 
-    with timer(Step.FLASH, f"{connection.image.image_bytes / 1024:.1f} KiB"):
+    with timer(Step.FLASH, f"{len(image.data) / 1024:.1f} KiB"):
         draft.flashing = connection.program(
-            lambda done, total: observer.progress(done, total, "bytes"), Deadline(limits.flash_s)
+            image.data,
+            lambda done, total: observer.progress(done, total, "bytes"),
+            Deadline(limits.flash_s),
         )
     with timer(Step.BOOT):
         connection.start_application(Deadline(limits.boot_s))
@@ -202,7 +205,7 @@ def _measure(
             mcu.Expected(
                 board=request.board.id,
                 chip_id=connection.mcu.chip.chip_id,
-                image_sha256=connection.image.image_sha256,
+                image_sha256=image.info.image_sha256,
                 model_sha256=bytes.fromhex(prepared.model.sha256),
                 input_bytes=tuple(len(data) for data in prepared.inputs),
                 output_bytes=tuple(len(data) for data in prepared.reference),

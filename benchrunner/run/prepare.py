@@ -1,4 +1,4 @@
-"""What is known before a board is touched: the model, its input, the right answer, the image."""
+"""What the host decides: the model, its input, the right answer, the image for the chip it found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from benchrunner import __version__
-from benchrunner.errors import UsageError
+from benchrunner.errors import UsageError, WrongImageError
 from benchrunner.firmware.simulated import simulated_image
 from benchrunner.image import ImageInfo, read
 from benchrunner.model import LayerCost, Model, layer_costs, load_model
 from benchrunner.record import Case
+from benchrunner.run.access import Connection
 from benchrunner.run.request import RunRequest
 from benchrunner.runtime import ORACLE, Interpreter, load_input, natural_input, reference_name
 
@@ -35,11 +36,24 @@ class Prepared:
         return sum(cost.weight_bytes for cost in self.costs)
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What is flashed, and what its manifest block says."""
+
+    info: ImageInfo
+    data: bytes
+
+
 def prepare(request: RunRequest) -> Prepared:
     """Read the model, choose the input, compute the right answer.
 
     Raises `ModelError` or `UsageError`; nothing has been touched then.
     """
+    if request.engine not in request.board.engines:
+        raise UsageError(
+            f"board {request.board.id} does not run engine {request.engine!r}",
+            hint=f"it runs: {', '.join(request.board.engines)}",
+        )
     model = load_model(request.model)
     model_bytes = request.model.read_bytes()
     if hashlib.sha256(model_bytes).hexdigest() != model.sha256:
@@ -84,25 +98,27 @@ def prepare(request: RunRequest) -> Prepared:
     )
 
 
-def make_image(request: RunRequest, prepared: Prepared) -> tuple[ImageInfo, bytes]:
-    """The image for this case, read back as the board will read it.
+def make_image(request: RunRequest, prepared: Prepared, chip: Connection) -> Image:
+    """The image for this case and this chip, read back as the board will read it.
 
-    Raises `UsageError` for an engine that makes no image for this board, `DoesNotFitError`.
+    Raises `DoesNotFitError`, and `WrongImageError` for a real chip: what can be made so far is for the
+    simulated board.
     """
-    board = request.board
-    if request.engine not in board.engines:
-        raise UsageError(
-            f"board {board.id} does not run engine {request.engine!r}",
-            hint=f"it runs: {', '.join(board.engines)}",
+    if not chip.simulated:
+        raise WrongImageError(
+            f"{chip.port}: this is a real {request.board.name} (unique id "
+            f"{chip.uid.hex() if chip.uid else 'not readable'}); engine {request.engine} makes images "
+            "for the simulated board only",
+            hint="firmware for real boards comes with a later version; use --sim",
         )
-    image = simulated_image(
-        board,
+    data = simulated_image(
+        request.board,
         prepared.model_bytes,
         model_name=prepared.model.name,
         engine=request.engine,
         kernels=ORACLE,
     )
-    return read(image), image
+    return Image(read(data), data)
 
 
 def _format(model: Model) -> str:

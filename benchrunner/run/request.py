@@ -21,8 +21,8 @@ class Step(StrEnum):
     """The steps of a run, in their order (docs/architecture.md says what ends each)."""
 
     ANALYSE = "analyse"
-    IMAGE = "image"
     CONNECT = "connect"
+    IMAGE = "image"
     FLASH = "flash"
     BOOT = "boot"
     MANIFEST = "manifest"
