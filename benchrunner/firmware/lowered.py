@@ -85,7 +85,9 @@ class Lowered:
 
     layer: int  # operator index in the model
     calls: tuple[Call, ...]  # none for an operator that was folded or is a mere alias
-    sources: tuple[str, ...]  # files under firmware/kernels/ that the calls need
+    # Files under firmware/kernels/ that the calls need. `x.c` has its declarations in `x.h`, which may
+    # include any other header of that folder.
+    sources: tuple[str, ...]
     constants: tuple[Constant, ...] = ()
     scratch_bytes: int = 0
     overlaps: tuple[Overlap, ...] = ()

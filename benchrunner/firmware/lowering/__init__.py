@@ -6,11 +6,17 @@ from collections.abc import Mapping
 
 from benchrunner.errors import UnsupportedOperatorError
 from benchrunner.firmware.lowered import Lowered
+from benchrunner.firmware.lowering.convolution import lower_conv_2d, lower_depthwise_conv_2d
+from benchrunner.firmware.lowering.fully_connected import lower_fully_connected
 from benchrunner.firmware.lowering.registry import Lowering, UnsupportedLayer
 from benchrunner.model import Model, Operator
 
 # Builtin operator name -> its lowering.
-LOWERINGS: Mapping[str, Lowering] = {}
+LOWERINGS: Mapping[str, Lowering] = {
+    "CONV_2D": lower_conv_2d,
+    "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
+    "FULLY_CONNECTED": lower_fully_connected,
+}
 
 
 def lower(model: Model, operator: Operator) -> Lowered:

@@ -1,0 +1,143 @@
+"""CONV_2D and DEPTHWISE_CONV_2D as calls of their kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchrunner.firmware.lowered import Call, Constant, ConstantArgument, Lowered, Overlap, TensorArgument
+from benchrunner.firmware.lowering.geometry import ConvShape, first_read, lead_bytes, padding_before
+from benchrunner.firmware.lowering.quantisation import (
+    activation_range,
+    fixed_point,
+    int8_activation,
+    scale_of,
+    weight_scales,
+    zero_of,
+)
+from benchrunner.firmware.lowering.registry import require
+from benchrunner.model import Model, Operator, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution taken apart. `weights` as in the model, [C, kh, kw, c] or, depthwise, [1, kh, kw, C]."""
+
+    layer: int
+    source: int  # tensors
+    target: int
+    shape: ConvShape
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    multipliers: tuple[tuple[int, int], ...]  # fixed point, per output channel
+
+
+def lower_conv_2d(model: Model, operator: Operator) -> Lowered:
+    """An ordinary convolution."""
+    found = _taken_apart(model, operator, channel_axis=0)
+    grouped = found.shape.input_c != found.weights.shape[3]
+    require(not grouped, f"grouped: {found.shape.input_c} channels in, {found.weights.shape[3]} per filter")
+    return _scalar(found, "conv_2d_scalar_s8")
+
+
+def lower_depthwise_conv_2d(model: Model, operator: Operator) -> Lowered:
+    """A depthwise convolution, with any depth multiplier."""
+    found = _taken_apart(model, operator, channel_axis=3)
+    shape = found.shape
+    require(
+        found.weights.shape[0] == 1 and shape.output_c % shape.input_c == 0,
+        f"weights of shape {list(found.weights.shape)} for {shape.input_c} channels",
+    )
+    return _scalar(found, "depthwise_conv_2d_scalar_s8")
+
+
+def _taken_apart(model: Model, operator: Operator, channel_axis: int) -> Convolution:
+    tensors = model.graph.tensors
+    source, weights, target = (
+        tensors[operator.inputs[0]],
+        tensors[operator.inputs[1]],
+        tensors[operator.outputs[0]],
+    )
+    int8_activation(source, "input")
+    int8_activation(target, "output")
+    for tensor in (source, weights, target):
+        require(len(tensor.shape) == 4, f"{tensor.name}: expected 4 dimensions, found {len(tensor.shape)}")
+    scales = weight_scales(weights, channel_axis)
+    count = weights.shape[channel_axis]
+    require(
+        target.shape[3] == count and target.shape[0] == source.shape[0],
+        f"output of shape {list(target.shape)} for {source.shape[0]} images and {count} filters",
+    )
+    kernel_h, kernel_w = weights.shape[1:3]
+    low, high = activation_range(operator.text("activation", "NONE"), target)
+    batches, input_h, input_w, input_c = source.shape
+    shape = ConvShape(
+        batches=batches,
+        input_h=input_h,
+        input_w=input_w,
+        input_c=input_c,
+        output_h=target.shape[1],
+        output_w=target.shape[2],
+        output_c=count,
+        kernel_h=kernel_h,
+        kernel_w=kernel_w,
+        stride_h=operator.integer("stride_h"),
+        stride_w=operator.integer("stride_w"),
+        dilation_h=operator.integer("dilation_h"),
+        dilation_w=operator.integer("dilation_w"),
+        pad_top=padding_before(operator, "h", input_h, kernel_h, target.shape[1]),
+        pad_left=padding_before(operator, "w", input_w, kernel_w, target.shape[2]),
+        input_zero=zero_of(source),
+        output_zero=zero_of(target),
+        output_min=low,
+        output_max=high,
+    )
+    bias = tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
+    # PopulateConvolutionQuantizationParams in tensorflow/lite/kernels/kernel_util.cc: products in double.
+    factors = [scale_of(source) * scale / scale_of(target) for scale in scales]
+    return Convolution(
+        operator.index,
+        source.index,
+        target.index,
+        shape,
+        np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape),
+        bias_values(bias, count),
+        tuple(fixed_point(factor) for factor in factors),
+    )
+
+
+def bias_values(bias: Tensor | None, count: int) -> NDArray[np.int32]:
+    """The bias of `count` channels, zeros where the layer has none."""
+    if bias is None:
+        return np.zeros(count, np.int32)
+    require(
+        bias.constant and bias.dtype == "int32" and bias.elements == count,
+        f"bias {bias.name}: expected {count} constants of int32, found {bias.elements} of {bias.dtype}",
+    )
+    return np.frombuffer(bias.data or b"", "<i4").astype(np.int32)
+
+
+def _scalar(found: Convolution, kernel: str) -> Lowered:
+    """The plain loops: one output channel of one pixel after the other, each reading the whole window."""
+    channels = np.column_stack([found.bias, np.array(found.multipliers, np.int32)])
+    reads = np.repeat(first_read(found.shape), found.shape.output_c)
+    lead = lead_bytes(reads, np.arange(1, len(reads) + 1))
+    arguments = (
+        TensorArgument(found.source, "const int8_t *"),
+        ConstantArgument("weights"),
+        ConstantArgument("channels"),
+        TensorArgument(found.target, "int8_t *"),
+        found.shape.argument(),
+    )
+    return Lowered(
+        layer=found.layer,
+        calls=(Call(kernel, arguments),),
+        sources=(f"{kernel}.c",),
+        constants=(
+            Constant("weights", "int8_t", found.weights.tobytes()),
+            Constant("channels", "int32_t", channels.astype("<i4").tobytes()),
+        ),
+        overlaps=(Overlap(found.source, found.target, lead),),
+    )

@@ -1,0 +1,97 @@
+"""FULLY_CONNECTED as calls of its kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchrunner.firmware.lowered import (
+    Call,
+    Constant,
+    ConstantArgument,
+    Lowered,
+    Overlap,
+    StructArgument,
+    TensorArgument,
+)
+from benchrunner.firmware.lowering.convolution import bias_values
+from benchrunner.firmware.lowering.geometry import lead_bytes
+from benchrunner.firmware.lowering.quantisation import (
+    activation_range,
+    fixed_point,
+    int8_activation,
+    scale_of,
+    weight_scales,
+    zero_of,
+)
+from benchrunner.firmware.lowering.registry import require
+from benchrunner.model import Model, Operator
+
+
+def lower_fully_connected(model: Model, operator: Operator) -> Lowered:
+    """A fully connected layer; leading dimensions of the input count as batch."""
+    tensors = model.graph.tensors
+    source, weights, target = (
+        tensors[operator.inputs[0]],
+        tensors[operator.inputs[1]],
+        tensors[operator.outputs[0]],
+    )
+    int8_activation(source, "input")
+    int8_activation(target, "output")
+    require(len(weights.shape) == 2, f"weights {weights.name}: expected 2 dimensions")
+    require(
+        operator.options.get("weights_format", 0) == 0, f"weights {weights.name}: expected the default format"
+    )
+    scales = weight_scales(weights, 0)
+    output_c, input_c = weights.shape
+    batches = source.elements // input_c
+    require(
+        source.elements == batches * input_c and target.elements == batches * output_c,
+        f"{source.elements} values in and {target.elements} out for weights of {output_c} x {input_c}",
+    )
+    bias = tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
+    multipliers = np.array(
+        [fixed_point(_factor(scale, scale_of(source), scale_of(target))) for scale in scales]
+    )
+    channels = np.column_stack([bias_values(bias, output_c), multipliers])
+    low, high = activation_range(operator.text("activation", "NONE"), target)
+    shape = StructArgument(
+        "fully_connected_shape_t",
+        (
+            ("batches", str(batches)),
+            ("input_c", str(input_c)),
+            ("output_c", str(output_c)),
+            ("input_zero", str(zero_of(source))),
+            ("output_zero", str(zero_of(target))),
+            ("output_min", str(low)),
+            ("output_max", str(high)),
+        ),
+    )
+    reads = np.repeat(np.arange(batches) * input_c, output_c)
+    return Lowered(
+        layer=operator.index,
+        calls=(
+            Call(
+                "fully_connected_scalar_s8",
+                (
+                    TensorArgument(source.index, "const int8_t *"),
+                    ConstantArgument("weights"),
+                    ConstantArgument("channels"),
+                    TensorArgument(target.index, "int8_t *"),
+                    shape,
+                ),
+            ),
+        ),
+        sources=("fully_connected_scalar_s8.c",),
+        constants=(
+            Constant("weights", "int8_t", bytes(weights.data or b"")),
+            Constant("channels", "int32_t", channels.astype("<i4").tobytes()),
+        ),
+        overlaps=(Overlap(source.index, target.index, lead_bytes(reads, np.arange(1, len(reads) + 1))),),
+    )
+
+
+def _factor(weight_scale: float, input_scale: float, output_scale: float) -> float:
+    """Source: GetQuantizedConvolutionMultipler in tensorflow/lite/kernels/kernel_util.cc: the first product
+    in float32, the quotient in double.
+    """
+    return float(np.float32(input_scale) * np.float32(weight_scale)) / output_scale

@@ -1,0 +1,38 @@
+/* From a 32-bit sum to int8, exactly as the oracle rounds (docs/decisions/output-oracle.md, kernels.md).
+ *
+ * A real factor is held as multiplier / 2^31 * 2^shift, multiplier in [2^30, 2^31) or 0.
+ */
+#ifndef BENCH_REQUANTIZE_H
+#define BENCH_REQUANTIZE_H
+
+#include <stdint.h>
+
+/* Wraps around where the oracle's int32 arithmetic does. */
+static inline int32_t wrapping_add(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+/* Convolutions: rounded to 31 fraction bits, halves upwards; then shifted right, halves away from zero. */
+static inline int32_t requantize_twice(int32_t sum, int32_t multiplier, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0;
+    const int32_t right = shift > 0 ? 0 : -shift;
+    const int32_t raised = (int32_t)((uint32_t)sum << left);
+    const int32_t high = (int32_t)(((int64_t)raised * multiplier + (1 << 30)) >> 31);
+    if (right == 0) {
+        return high;
+    }
+    const int64_t half = (int64_t)1 << (right - 1);
+    return (int32_t)((high + half - (high < 0)) >> right);
+}
+
+/* Fully connected layers: one rounding, halves upwards. */
+static inline int32_t requantize_once(int32_t sum, int32_t multiplier, int32_t shift) {
+    const int32_t right = 31 - shift;
+    return (int32_t)(((int64_t)sum * multiplier + ((int64_t)1 << (right - 1))) >> right);
+}
+
+static inline int8_t clamp_s8(int32_t value, int32_t low, int32_t high) {
+    return (int8_t)(value < low ? low : value > high ? high : value);
+}
+
+#endif
