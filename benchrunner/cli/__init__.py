@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "boards": ("boards", "List the boards, or show one."),
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
+    "flash": ("flash", "Write a binary to a board through its ROM bootloader."),
     "sim": ("sim", "Run a simulated board for other tools."),
     "models": ("models", "List the models that ship with benchrunner."),
 }

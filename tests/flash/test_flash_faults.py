@@ -72,6 +72,15 @@ def test_a_transient_fault_ends_in_the_right_image(
     assert erase_counts(bench) == erases
 
 
+def test_busy_answers_that_come_one_by_one_are_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(F401, Faults(busy_count=3))
+    whole = bench.wire.read
+    monkeypatch.setattr(bench.wire, "read", lambda max_bytes, deadline: whole(1, deadline))
+    job = enter_and_flash(bench, IMAGE[:3000])
+    assert bench.holds(IMAGE[:3000])
+    assert job.recovery.link_errors == 0
+
+
 def test_a_bit_that_flips_while_it_is_read_back_counts_as_a_link_error() -> None:
     _, job = flashed(Faults(flip_read_block=60))
     assert job.recovery.link_errors == 1
