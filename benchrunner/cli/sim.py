@@ -119,7 +119,9 @@ def command(
     lines = Lines(boot0_inverted=ttl_lines, reset_inverted=ttl_lines)
     server: AbstractContextManager[str]
     server = serve_pty(sim, throttle) if kind == "pty" else serve_rfc2217(sim, throttle, wiring=lines)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop is a clean end, too
+    # A service manager's stop is a clean end, too, and so is an interrupt to a shell's background job.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         with server as port:
             record = {"board": board_id, "kind": kind, "port": port, "mode": sim.mode.name.lower()}

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import replace
 
 import pytest
-from conftest import RomHost, make_board
+from rom_host import RomHost, make_board
 from tflite_builder import small_cnn
 
 from benchrunner.board import Board

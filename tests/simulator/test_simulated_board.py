@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import RomHost, make_board
 from hypothesis import given
 from hypothesis import strategies as st
+from rom_host import RomHost, make_board
 from tflite_builder import small_cnn
 
 from benchrunner.board import Board

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import RomHost
+from rom_host import RomHost
 
 from benchrunner.board import Board
 from benchrunner.errors import UsageError

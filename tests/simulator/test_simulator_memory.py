@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import make_board
+from rom_host import make_board
 
 from benchrunner.board import Board
 from benchrunner.simulator.faults import StuckBits

@@ -14,9 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import RomHost, with_xor
 from hypothesis import given
 from hypothesis import strategies as st
+from rom_host import RomHost, with_xor
 
 from benchrunner.board import Board
 from benchrunner.deadline import Deadline
