@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchrunner.board import load_board
+from benchrunner.image import SIMULATED_UID
 from benchrunner.run.request import Limits, Step
 from benchrunner.simulator.board import SimulatedBoard
 from benchrunner.simulator.clock import BoardClock
@@ -36,8 +37,10 @@ class Watching:
 
 
 @contextmanager
-def served_board(*faults: str, factor: float = 0.0) -> Iterator[tuple[SimulatedBoard, str]]:
+def served_board(
+    *faults: str, factor: float = 0.0, uid: bytes = SIMULATED_UID
+) -> Iterator[tuple[SimulatedBoard, str]]:
     """A simulated board behind an RFC 2217 port, as `benchrunner sim` serves it."""
-    board = SimulatedBoard(load_board(BOARD), faults=parse(faults), clock=BoardClock(factor))
+    board = SimulatedBoard(load_board(BOARD), faults=parse(faults), clock=BoardClock(factor), uid=uid)
     with serve_rfc2217(board) as url:
         yield board, url

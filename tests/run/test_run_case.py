@@ -215,11 +215,8 @@ def test_a_board_in_real_time_is_checked_against_the_hosts_clock(request_for: Re
     assert bad.outcome is Outcome.INVALID
 
 
-def test_a_real_chip_never_gets_an_image_for_the_simulated_board(
-    request_for: Request, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchrunner.simulator.memory.SIMULATED_UID", bytes(range(12)))
-    with served_board() as (board, url):
+def test_a_real_chip_never_gets_an_image_for_the_simulated_board(request_for: Request) -> None:
+    with served_board(uid=bytes(range(12))) as (board, url):
         with pytest.raises(WrongImageError, match="this is a real STM32H747I-DISCO"):
             run_case(request_for(port=url, boot_lines=True), Watching())
         assert not any(board.flash.erase_counts)
