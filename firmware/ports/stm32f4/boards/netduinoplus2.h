@@ -1,0 +1,27 @@
+/* Netduino Plus 2 (STM32F405RG). RM0090, datasheet DS8626, schematic. */
+#ifndef BOARD_PORT_H
+#define BOARD_PORT_H
+
+#define PORT_HSE_HZ 25000000u /* schematic: crystal */
+#define PORT_HSE_BYPASS 0
+#define PORT_PLL_M 25u /* 1 MHz */
+#define PORT_PLL_N 336u /* 336 MHz */
+#define PORT_PLL_P 2u /* 168 MHz */
+#define PORT_VCO_MIN_HZ 192000000u /* DS8626, main PLL characteristics */
+#define PORT_VCO_MAX_HZ 432000000u
+#define PORT_APB1_DIVIDER 4u
+#define PORT_APB1_MAX_HZ 42000000u /* DS8626, general operating conditions */
+#define PORT_APB2_DIVIDER 2u
+#define PORT_APB2_MAX_HZ 84000000u
+#define PORT_VOS 1u /* RM0090, PWR_CR: bit 14 set is scale 1, up to 168 MHz */
+#define PORT_OVERDRIVE 0
+
+/* schematic: virtual COM port on PA9 (TX), PA10 (RX); DS8626, alternate function 7 of both. */
+#define PORT_TX_PORT 0u
+#define PORT_TX_PIN 9u
+#define PORT_TX_FUNCTION 7u
+#define PORT_RX_PORT 0u
+#define PORT_RX_PIN 10u
+#define PORT_RX_FUNCTION 7u
+
+#endif

@@ -1,0 +1,85 @@
+/* Clock and power registers that STM32F4 and F7 share. RM0090 ch. 5 to 7 (F405), RM0368 (F401), RM0386 (F469), RM0385
+ * (F746), RM0410 (F769). The F7 calls PWR_CR CR1 and PWR_CSR CSR1. */
+#ifndef STM32F4_F7_RCC_H
+#define STM32F4_F7_RCC_H
+
+#include "stm32_registers.h"
+
+#define RCC_BASE 0x40023800u
+#define RCC_CR 0x00u
+#define RCC_CR_HSION BIT(0)
+#define RCC_CR_HSIRDY BIT(1)
+#define RCC_CR_HSEON BIT(16)
+#define RCC_CR_HSERDY BIT(17)
+#define RCC_CR_HSEBYP BIT(18)
+#define RCC_CR_PLLON BIT(24)
+#define RCC_CR_PLLRDY BIT(25)
+#define RCC_PLLCFGR 0x04u
+#define RCC_PLLCFGR_PLLM BITS(0, 6)
+#define RCC_PLLCFGR_PLLN BITS(6, 9)
+#define RCC_PLLCFGR_PLLP BITS(16, 2)
+#define RCC_PLLCFGR_PLLSRC BIT(22)
+#define RCC_PLLCFGR_PLLQ BITS(24, 4)
+#define RCC_CFGR 0x08u
+#define RCC_CFGR_SW BITS(0, 2)
+#define RCC_CFGR_SWS BITS(2, 2)
+#define RCC_CFGR_HPRE BITS(4, 4)
+#define RCC_CFGR_PPRE1 BITS(10, 3)
+#define RCC_CFGR_PPRE2 BITS(13, 3)
+#define RCC_AHB1ENR 0x30u
+#define RCC_AHB1ENR_GPIOAEN BIT(0)
+#define RCC_APB1ENR 0x40u
+#define RCC_APB1ENR_TIM2EN BIT(0)
+#define RCC_APB1ENR_USART2EN BIT(17)
+#define RCC_APB1ENR_USART3EN BIT(18)
+#define RCC_APB1ENR_PWREN BIT(28)
+#define RCC_APB2ENR 0x44u
+#define RCC_APB2ENR_USART1EN BIT(4)
+#define RCC_CSR 0x74u
+#define RCC_CSR_RMVF BIT(24)
+
+#define PWR_BASE 0x40007000u
+#define PWR_CR 0x00u
+#define PWR_CR_VOS BITS(14, 2) /* one bit, 14, in the F405 */
+#define PWR_CR_ODEN BIT(16)    /* F469, F746, F769 */
+#define PWR_CR_ODSWEN BIT(17)
+#define PWR_CSR 0x04u
+#define PWR_CSR_VOSRDY BIT(14)
+#define PWR_CSR_ODRDY BIT(16)
+#define PWR_CSR_ODSWRDY BIT(17)
+
+#define FLASH_BASE 0x40023C00u
+#define FLASH_ACR 0x00u
+#define FLASH_ACR_LATENCY BITS(0, 4) /* three bits in the F405 */
+#define FLASH_ACR_PRFTEN BIT(8)
+
+#define DBGMCU_BASE 0xE0042000u
+#define DBGMCU_IDCODE 0x00u
+#define DBGMCU_IDCODE_DEV_ID BITS(0, 12)
+
+#define GPIOA_BASE 0x40020000u
+#define IWDG_BASE 0x40003000u
+#define USART1_BASE 0x40011000u
+#define USART2_BASE 0x40004400u
+#define USART3_BASE 0x40004800u
+
+/* The USART of the virtual COM port. */
+#if defined(BOARD_USART_USART1)
+#define USART_BASE USART1_BASE
+#define USART_ENR RCC_APB2ENR
+#define USART_ENR_BIT RCC_APB2ENR_USART1EN
+#elif defined(BOARD_USART_USART2)
+#define USART_BASE USART2_BASE
+#define USART_ENR RCC_APB1ENR
+#define USART_ENR_BIT RCC_APB1ENR_USART2EN
+#elif defined(BOARD_USART_USART3)
+#define USART_BASE USART3_BASE
+#define USART_ENR RCC_APB1ENR
+#define USART_ENR_BIT RCC_APB1ENR_USART3EN
+#else
+#error "this port does not know the clock of the board's USART"
+#endif
+#define USART_FIFO_BYTES 1
+#define USART_IS_LPUART 0
+
+#endif
