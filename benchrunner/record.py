@@ -130,7 +130,7 @@ class Flashing:
     retries: int
     link_errors: int
     duration_ns: int
-    verified_by: str  # "read-back" or "checksum"
+    verified_by: str  # "read-back", "checksum", or "sample" where the announced SHA-256 is the proof
 
 
 @dataclass(frozen=True, slots=True)

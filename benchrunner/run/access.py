@@ -122,8 +122,10 @@ class Connection:
             )
         self.uid = self._read_uid(deadline)
 
-    def program(self, image: bytes, progress: Callable[[int, int], None], deadline: Deadline) -> Flashing:
-        """Bring the image to the board; see `flash.program`."""
+    def program(
+        self, image: bytes, progress: Callable[[int, int], None], deadline: Deadline, *, full: bool = False
+    ) -> Flashing:
+        """Bring the image to the board; see `flash.program`. `full` compares every byte."""
 
         def show(state: Progress) -> None:
             progress(state.done_bytes, state.total_bytes)
@@ -134,7 +136,7 @@ class Connection:
             image,
             deadline=deadline,
             options=Options(
-                compare=Compare.FULL if self._request.reflash else Compare.QUICK,
+                compare=Compare.FULL if full or self._request.reflash else Compare.QUICK,
                 allow_unprotect=self._request.unprotect,
             ),
             journal=self._journal,

@@ -16,6 +16,7 @@ from benchrunner.errors import (
     BenchrunnerError,
     ClockInvalidError,
     ExitStatus,
+    LabError,
     OutputMismatchError,
     ReadoutProtectedError,
     StoreError,
@@ -38,7 +39,7 @@ from benchrunner.record import (
 from benchrunner.run.access import Connection, connect
 from benchrunner.run.prepare import Image, Prepared, make_image, prepare
 from benchrunner.run.provenance import provenance
-from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer
+from benchrunner.run.request import CaseResult, Limits, Observer, RunRequest, Step, StepTimer
 from benchrunner.session import mcu
 from benchrunner.session.clock import finish_window, read_counter
 from benchrunner.session.link import Link
@@ -187,15 +188,7 @@ def _measure(
     def soon() -> Deadline:
         return Deadline(limits.request_s)
 
-    with timer(Step.FLASH, f"{len(image.data) / 1024:.1f} KiB"):
-        draft.flashing = connection.program(
-            image.data,
-            lambda done, total: observer.progress(done, total, "bytes"),
-            Deadline(limits.flash_s),
-        )
-    with timer(Step.BOOT):
-        connection.start_application(Deadline(limits.boot_s))
-        manifest = link.wait_for_manifest(Deadline(limits.boot_s))
+    manifest = _bring_up(image, connection, link, limits, draft, timer, observer)
     with timer(Step.MANIFEST):
         draft.fidelity = _FIDELITY[manifest.fidelity]
         draft.conditions = _conditions(manifest)
@@ -275,6 +268,54 @@ def _measure(
     draft.warnings += [f"device: {log.text}" for log in link.logs]
     if link.counts.link_errors:
         draft.warnings.append(f"{link.counts.link_errors} damaged or lost frames were put right")
+
+
+def _bring_up(
+    image: Image,
+    connection: Connection,
+    link: Link,
+    limits: Limits,
+    draft: _Draft,
+    timer: StepTimer,
+    observer: Observer,
+) -> Manifest:
+    """Flash the image and start it.
+
+    Where flash was taken as unchanged by samples, the SHA-256 that the firmware announces is the proof;
+    without it every byte is compared after all (docs/decisions/reflash.md).
+    """
+
+    def flash(*, full: bool) -> bool:
+        """Whether all of the image was seen in flash, and not only samples of it."""
+        with timer(Step.FLASH, f"{len(image.data) / 1024:.1f} KiB"):
+            draft.flashing = connection.program(
+                image.data,
+                lambda done, total: observer.progress(done, total, "bytes"),
+                Deadline(limits.flash_s),
+                full=full,
+            )
+        return draft.flashing.verified_by != "sample"
+
+    def boot() -> Manifest:
+        with timer(Step.BOOT):
+            connection.start_application(Deadline(limits.boot_s))
+            return link.wait_for_manifest(Deadline(limits.boot_s))
+
+    seen = flash(full=False)
+    try:
+        manifest = boot()
+        if seen or manifest.image_sha256 == image.info.image_sha256:
+            return manifest
+        problem = "the firmware announces another image"
+    except LabError as error:
+        if seen:
+            raise
+        problem = error.message
+    draft.warnings.append(f"flash looked unchanged by samples, but {problem}: every byte was compared")
+    with timer(Step.CONNECT):
+        connection.identify(Deadline(limits.connect_s))
+    flash(full=True)
+    return boot()
 
 
 def _check_answers(cold: Sample, later: tuple[Sample, ...]) -> None:

@@ -196,6 +196,18 @@ def test_the_same_image_is_not_written_twice(request_for: Request) -> None:
         assert max(board.flash.erase_counts) == 1
 
 
+def test_flash_that_changed_behind_the_samples_is_found_out_and_put_right(request_for: Request) -> None:
+    with served_board() as (board, url):
+        run_case(request_for(port=url, boot_lines=True), Watching())
+        # A byte that no sample of this image looks at: the image fails its own checksum and does not boot.
+        board.flash._cells[0x1500] ^= 0x04
+        measurement = run_case(request_for(port=url, boot_lines=True), Watching()).measurement
+    assert measurement.outcome is Outcome.OK, measurement.reason
+    assert not isinstance(measurement.flashing, NotMeasured)
+    assert measurement.flashing.verified_by == "read-back"
+    assert "flash looked unchanged by samples" in measurement.warnings[0]
+
+
 def test_a_board_in_instant_time_elsewhere_says_that_its_clock_cannot_be_checked(
     request_for: Request,
 ) -> None:
