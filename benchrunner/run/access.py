@@ -52,24 +52,6 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class SharedClock:
-    """The time line of a simulated board in this process, as somebody beside the board would live it.
-
-    Modelled durations count whether or not they are waited for, so the board's counter is checked in instant
-    time, too, and against something that its faults do not touch.
-    """
-
-    def __init__(self, clock: BoardClock) -> None:
-        self._clock = clock
-
-    def now_s(self) -> float:
-        return self._clock.now_s()
-
-    def sleep_s(self, seconds: float) -> None:
-        self._clock.advance(seconds)
-        time.sleep(seconds * self._clock.factor)
-
-
 @dataclass(frozen=True, slots=True)
 class _Way:
     """A port, and what is known about it."""
@@ -79,7 +61,7 @@ class _Way:
     lines: Lines | None
     baud_hz: int  # of the firmware
     clock: HostClock
-    shares_clock: bool
+    shares_clock: bool  # the board lives in this process, on the same clock
     timings: Timings
 
 
@@ -216,11 +198,15 @@ def connect(request: RunRequest, observer: Observer) -> Iterator[Connection]:
 
 
 def _simulated(request: RunRequest, mcu: Mcu, stack: ExitStack) -> _Way:
-    """Start a simulated board of this process, as new: with empty flash."""
+    """Start a simulated board of this process, as new: with empty flash.
+
+    The run takes the board's clock for its own: modelled durations count whether or not they are waited for,
+    so the board's counter is checked in instant time, too, and against something its faults do not touch.
+    """
     clock = BoardClock()
     board = SimulatedBoard(request.board, faults=request.faults, clock=clock)
     url = stack.enter_context(serve_rfc2217(board))
-    return _Way(url, "simulated board", Lines(), mcu.serial.baud_hz, SharedClock(clock), True, SIMULATED)
+    return _Way(url, "simulated board", Lines(), mcu.serial.baud_hz, clock, True, SIMULATED)
 
 
 def _plugged_in(request: RunRequest, mcu: Mcu) -> _Way:
