@@ -1,25 +1,7 @@
-/* STM32F4: flash accelerator, and the USART with SR and DR. */
+/* STM32F4: the USART with SR and DR. */
 #include "board.h"
 #include "family_registers.h"
-#include "port_options.h"
 #include "stm32.h"
-
-/* RM0090 3.5: instruction and data cache of the flash interface; emptied while they are off. */
-void stm32_caches_start(void) {
-    REG(FLASH, ACR) &= ~(FLASH_ACR_ICEN | FLASH_ACR_DCEN);
-    REG(FLASH, ACR) |= FLASH_ACR_ICRST | FLASH_ACR_DCRST;
-    REG(FLASH, ACR) &= ~(FLASH_ACR_ICRST | FLASH_ACR_DCRST);
-    REG(FLASH, ACR) = (REG(FLASH, ACR) & FLASH_ACR_LATENCY) | (PORT_ICACHE ? FLASH_ACR_ICEN : 0u) |
-                      (PORT_DCACHE ? FLASH_ACR_DCEN : 0u) | (PORT_PREFETCH ? FLASH_ACR_PRFTEN : 0u);
-}
-
-void stm32_caches_read(port_conditions_t *conditions) {
-    const uint32_t acr = REG(FLASH, ACR);
-    conditions->icache = (acr & FLASH_ACR_ICEN) != 0;
-    conditions->dcache = (acr & FLASH_ACR_DCEN) != 0;
-    conditions->prefetch = (acr & FLASH_ACR_PRFTEN) != 0;
-    conditions->flash_wait_states = (uint16_t)FIELD_OF(FLASH_ACR_LATENCY, acr);
-}
 
 /* RM0090 30.3.4: USARTDIV = clock / (16 baud); BRR is that times 16. */
 void stm32_usart_start(uint32_t usart_hz) {
