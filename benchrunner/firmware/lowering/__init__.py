@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from benchrunner.errors import UnsupportedOperatorError
 from benchrunner.firmware.lowered import Lowered
+from benchrunner.firmware.lowering import arithmetic, lookup, movement, pooling, softmax
 from benchrunner.firmware.lowering.convolution import lower_conv_2d, lower_depthwise_conv_2d
 from benchrunner.firmware.lowering.fully_connected import lower_fully_connected
 from benchrunner.firmware.lowering.registry import Lowering, UnsupportedLayer
@@ -16,6 +17,11 @@ LOWERINGS: Mapping[str, Lowering] = {
     "CONV_2D": lower_conv_2d,
     "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
     "FULLY_CONNECTED": lower_fully_connected,
+    **arithmetic.LOWERINGS,
+    **lookup.LOWERINGS,
+    **movement.LOWERINGS,
+    **pooling.LOWERINGS,
+    **softmax.LOWERINGS,
 }
 
 
@@ -25,7 +31,7 @@ def lower(model: Model, operator: Operator) -> Lowered:
     Raises `UnsupportedOperatorError` naming file, layer and reason.
     """
     try:
-        return _lowering(operator)(model, operator)
+        return _lowered(model, operator)
     except UnsupportedOperatorError as error:
         layer = UnsupportedLayer(operator.index, operator.name, error.message)
         raise UnsupportedOperatorError(f"{model.source}: {layer}", hint=error.hint) from error
@@ -36,16 +42,18 @@ def unsupported(model: Model) -> list[UnsupportedLayer]:
     found = []
     for operator in model.graph.operators:
         try:
-            _lowering(operator)(model, operator)
+            _lowered(model, operator)
         except UnsupportedOperatorError as error:
             found.append(UnsupportedLayer(operator.index, operator.name, error.message))
     return found
 
 
-def _lowering(operator: Operator) -> Lowering:
+def _lowered(model: Model, operator: Operator) -> Lowered:
+    if all(model.graph.tensors[index].constant for index in operator.outputs):
+        return Lowered(operator.index, (), ())  # `benchrunner.firmware.fold` has computed it
     if operator.name not in LOWERINGS:
         raise UnsupportedOperatorError("the engine has no kernel for it")
-    return LOWERINGS[operator.name]
+    return LOWERINGS[operator.name](model, operator)
 
 
 __all__ = ["LOWERINGS", "UnsupportedLayer", "lower", "unsupported"]

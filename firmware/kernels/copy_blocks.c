@@ -1,0 +1,63 @@
+#include "copy_blocks.h"
+
+/* One axis of blocks. Single bytes, as in transposed feature maps, are not worth a call each. */
+static void copy_axis(const uint8_t *input, uint8_t *output, uint32_t count, int32_t input_step, int32_t output_step,
+                      uint32_t block_bytes)
+{
+    if (block_bytes == 1u) {
+        for (; count != 0u; count--) {
+            *output = *input;
+            input += input_step;
+            output += output_step;
+        }
+        return;
+    }
+    for (; count != 0u; count--) {
+        __builtin_memcpy(output, input, block_bytes);
+        input += input_step;
+        output += output_step;
+    }
+}
+
+void copy_blocks(const void *input, void *output, const copy_blocks_t *plan)
+{
+    const int32_t *in = plan->input_step;
+    const int32_t *out = plan->output_step;
+    for (uint32_t i = 0; i < plan->size[0]; i++) {
+        for (uint32_t j = 0; j < plan->size[1]; j++) {
+            for (uint32_t k = 0; k < plan->size[2]; k++) {
+                for (uint32_t m = 0; m < plan->size[3]; m++) {
+                    const int32_t from =
+                        (int32_t)i * in[0] + (int32_t)j * in[1] + (int32_t)k * in[2] + (int32_t)m * in[3];
+                    const int32_t to =
+                        (int32_t)i * out[0] + (int32_t)j * out[1] + (int32_t)k * out[2] + (int32_t)m * out[3];
+                    copy_axis((const uint8_t *)input + plan->input_start + from,
+                              (uint8_t *)output + plan->output_start + to, plan->size[4], in[4], out[4],
+                              plan->block_bytes);
+                }
+            }
+        }
+    }
+}
+
+void fill_bytes(void *output, int32_t value, uint32_t count)
+{
+    __builtin_memset(output, value, count);
+}
+
+void resize_nearest(const void *input, void *output, const uint16_t *rows, const uint16_t *columns,
+                    const resize_nearest_t *plan)
+{
+    const uint8_t *image = input;
+    uint8_t *out = output;
+    for (uint32_t batch = 0; batch < plan->batches; batch++) {
+        for (uint32_t y = 0; y < plan->output_height; y++) {
+            const uint8_t *row = image + rows[y] * plan->row_bytes;
+            for (uint32_t x = 0; x < plan->output_width; x++) {
+                __builtin_memcpy(out, row + columns[x] * plan->pixel_bytes, plan->pixel_bytes);
+                out += plan->pixel_bytes;
+            }
+        }
+        image += plan->image_bytes;
+    }
+}

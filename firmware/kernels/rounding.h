@@ -1,0 +1,130 @@
+/* Fixed-point arithmetic of the TensorFlow Lite reference kernels, and the dual 16-bit steps of the DSP extension.
+ *
+ * Where the core has the extension one instruction does the step; elsewhere, and in tests on a host, portable C does
+ * the same.
+ */
+#ifndef ROUNDING_H
+#define ROUNDING_H
+
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define ROUNDING_HAS_DSP 1
+#else
+#define ROUNDING_HAS_DSP 0
+#endif
+
+_Static_assert((-3 >> 1) == -2, "right shifts of negative numbers are arithmetic");
+
+/* (a * b + 2^31) / 2^32, rounded downwards. */
+static inline int32_t high_multiply(int32_t a, int32_t b)
+{
+#if ROUNDING_HAS_DSP
+    int32_t result;
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * b + INT64_C(0x80000000)) >> 32);
+#endif
+}
+
+/* (a * b + 2^30) / 2^31, rounded downwards; not both a and b may be -2^31. */
+static inline int32_t doubling_high_multiply(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+}
+
+/* value / 2^shift, halves away from zero; shift in 0 .. 31. */
+static inline int32_t rounding_shift(int32_t value, int32_t shift)
+{
+    if (shift == 0) {
+        return value;
+    }
+    return (int32_t)(((int64_t)value + (INT64_C(1) << (shift - 1)) + (value >> 31)) >> shift);
+}
+
+/* value * multiplier / 2^31 * 2^shift, rounded twice; the product of value and 2^shift must fit 32 bits. */
+static inline int32_t requantise(int32_t value, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0) {
+        return doubling_high_multiply(value * (1 << shift), multiplier);
+    }
+    return rounding_shift(doubling_high_multiply(value, multiplier), -shift);
+}
+
+static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
+{
+    value = value < low ? low : value;
+    return value > high ? high : value;
+}
+
+/* clamp(value, -128, 127) */
+static inline int32_t saturate_s8(int32_t value)
+{
+#if ROUNDING_HAS_DSP
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
+#else
+    return clamp(value, -128, 127);
+#endif
+}
+
+/* Four bytes at any address; all cores with the extension load unaligned words. */
+static inline uint32_t load_word(const void *address)
+{
+    uint32_t word;
+    __builtin_memcpy(&word, address, sizeof word);
+    return word;
+}
+
+static inline void store_word(void *address, uint32_t word)
+{
+    __builtin_memcpy(address, &word, sizeof word);
+}
+
+/* Adds the signed bytes 0 and 2 of `bytes` to the two 16-bit lanes of `lanes`. */
+static inline uint32_t add_even_bytes(uint32_t lanes, uint32_t bytes)
+{
+#if ROUNDING_HAS_DSP
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(result) : "r"(lanes), "r"(bytes));
+    return result;
+#else
+    const int32_t low = (int32_t)(lanes & 0xFFFFu) + (int8_t)bytes;
+    const int32_t high = (int32_t)(lanes >> 16) + (int8_t)(bytes >> 16);
+    return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
+#endif
+}
+
+/* Adds the signed bytes 1 and 3 of `bytes` to the two 16-bit lanes of `lanes`. */
+static inline uint32_t add_odd_bytes(uint32_t lanes, uint32_t bytes)
+{
+#if ROUNDING_HAS_DSP
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(lanes), "r"(bytes));
+    return result;
+#else
+    return add_even_bytes(lanes, bytes >> 8);
+#endif
+}
+
+/* The larger of each of four signed bytes. */
+static inline uint32_t maximum_bytes(uint32_t a, uint32_t b)
+{
+#if ROUNDING_HAS_DSP
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+#else
+    uint32_t result = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        int8_t x = (int8_t)(a >> shift);
+        int8_t y = (int8_t)(b >> shift);
+        result |= (uint32_t)(uint8_t)(x > y ? x : y) << shift;
+    }
+    return result;
+#endif
+}
+
+#endif

@@ -1,0 +1,73 @@
+"""Every operator but the weighted ones gives the oracle's bytes and touches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from layer_host import LayerDriver, apart, build_layer_driver, over, start_layer_driver
+from single_layers import OneLayer, means, pools, softmaxes, sums_and_products
+
+from benchrunner.firmware.lowering import lower
+from benchrunner.runtime import ORACLE, Interpreter
+
+drawn = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LayerDriver]:
+    with start_layer_driver(build_layer_driver(tmp_path_factory.mktemp("layers"))) as process:
+        yield LayerDriver(process)
+        process.communicate()
+    assert process.returncode == 0
+
+
+def assert_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
+    model, stimuli = layer.model(), layer.stimuli()
+    graph = model.graph
+    expected = Interpreter(layer.file(), ORACLE).run(stimuli)
+    lowered = lower(model, graph.operators[0])
+    inputs = dict(zip(graph.inputs, stimuli, strict=True))
+    indices = [*graph.inputs, *graph.outputs]
+    for places in [apart(graph, indices), *(over(graph, indices, overlap) for overlap in lowered.overlaps)]:
+        found = driver.run(graph, lowered, inputs, places)
+        assert [list(found[index]) for index in graph.outputs] == [list(data) for data in expected]
+
+
+@drawn
+@given(layer=sums_and_products("ADD"))
+def test_a_sum_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
+    assert_equals_the_oracle(driver, layer)
+
+
+@drawn
+@given(layer=sums_and_products("SUB"))
+def test_a_difference_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
+    assert_equals_the_oracle(driver, layer)
+
+
+@drawn
+@given(layer=sums_and_products("MUL"))
+def test_a_product_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
+    assert_equals_the_oracle(driver, layer)
+
+
+@pytest.mark.parametrize("operator", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+@drawn
+@given(data=st.data())
+def test_a_pool_equals_the_oracle(driver: LayerDriver, operator: str, data: st.DataObject) -> None:
+    assert_equals_the_oracle(driver, data.draw(pools(operator)))
+
+
+@drawn
+@given(layer=means())
+def test_a_mean_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
+    assert_equals_the_oracle(driver, layer)
+
+
+@drawn
+@given(layer=softmaxes())
+def test_a_softmax_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
+    assert_equals_the_oracle(driver, layer)
