@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from drawn_elements import (
+    activations,
+    concatenations,
+    from_float,
+    pads,
+    requantisations,
+    reshapes,
+    resizes,
+    slices,
+    splits,
+    strided_slices,
+    to_float,
+    transposes,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from layer_host import LayerDriver, apart, build_layer_driver, over, start_layer_driver
@@ -71,3 +85,58 @@ def test_a_mean_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
 @given(layer=softmaxes())
 def test_a_softmax_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
     assert_equals_the_oracle(driver, layer)
+
+
+ELEMENTS = ("LOGISTIC", "TANH", "HARD_SWISH", "RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU")
+
+
+@pytest.mark.parametrize("operator", ELEMENTS)
+@drawn
+@given(data=st.data())
+def test_all_256_values_of_an_activation_equal_the_oracles(
+    driver: LayerDriver, operator: str, data: st.DataObject
+) -> None:
+    assert_equals_the_oracle(driver, data.draw(activations(operator)))
+
+
+@pytest.mark.parametrize("layers", [requantisations(), from_float(), to_float()])
+@drawn
+@given(data=st.data())
+def test_quantising_equals_the_oracle(
+    driver: LayerDriver, layers: st.SearchStrategy[OneLayer], data: st.DataObject
+) -> None:
+    assert_equals_the_oracle(driver, data.draw(layers))
+
+
+MOVES = {
+    "CONCATENATION": concatenations(),
+    "SPLIT": splits("SPLIT"),
+    "SPLIT_V": splits("SPLIT_V"),
+    "SLICE": slices(),
+    "STRIDED_SLICE": strided_slices(),
+    "TRANSPOSE": transposes(),
+    "PAD": pads("PAD"),
+    "PADV2": pads("PADV2"),
+    "RESIZE_NEAREST_NEIGHBOR": resizes(),
+}
+
+
+@pytest.mark.parametrize("operator", MOVES)
+@drawn
+@given(data=st.data())
+def test_elements_are_moved_as_the_oracle_moves_them(
+    driver: LayerDriver, operator: str, data: st.DataObject
+) -> None:
+    assert_equals_the_oracle(driver, data.draw(MOVES[operator]))
+
+
+@pytest.mark.parametrize("operator", ["RESHAPE", "SQUEEZE", "EXPAND_DIMS"])
+@drawn
+@given(data=st.data())
+def test_a_new_shape_is_an_alias(operator: str, data: st.DataObject) -> None:
+    layer = data.draw(reshapes(operator))
+    graph, stimuli = layer.model().graph, layer.stimuli()
+    assert Interpreter(layer.file(), ORACLE).run(stimuli) == tuple(stimuli)
+    lowered = lower(layer.model(), graph.operators[0])
+    assert lowered.aliases == ((graph.outputs[0], graph.inputs[0]),)
+    assert lowered.calls == ()
