@@ -2,7 +2,7 @@
 #ifndef BOARD_PORT_H
 #define BOARD_PORT_H
 
-#define PORT_PLL_M 2u /* HSI16: 8 MHz */
+#define PORT_PLL_M 2u /* HSI16 by 2: 8 MHz */
 #define PORT_PLL_N 40u /* 320 MHz */
 #define PORT_PLL_R 2u /* 160 MHz */
 

@@ -1,0 +1,84 @@
+/* STM32U575 and STM32U585 (RM0456), TrustZone off: non-secure addresses. */
+#ifndef STM32U5_FAMILY_REGISTERS_H
+#define STM32U5_FAMILY_REGISTERS_H
+
+#include "board.h"
+#include "stm32_registers.h"
+#include "usart_registers.h"
+
+#define RCC_BASE 0x46020C00u
+#define RCC_CR 0x00u
+#define RCC_CR_HSION BIT(8)
+#define RCC_CR_HSIRDY BIT(10)
+#define RCC_CR_PLL1ON BIT(24)
+#define RCC_CR_PLL1RDY BIT(25)
+#define RCC_CFGR1 0x1Cu
+#define RCC_CFGR1_SW BITS(0, 2)
+#define RCC_CFGR1_SWS BITS(2, 2)
+#define RCC_CFGR2 0x20u
+#define RCC_CFGR2_HPRE BITS(0, 4)
+#define RCC_CFGR2_PPRE1 BITS(4, 3)
+#define RCC_CFGR2_PPRE2 BITS(8, 3)
+#define RCC_PLL1CFGR 0x28u
+#define RCC_PLL1CFGR_PLL1SRC BITS(0, 2)
+#define RCC_PLL1CFGR_PLL1RGE BITS(2, 2)
+#define RCC_PLL1CFGR_PLL1M BITS(8, 4)
+#define RCC_PLL1CFGR_PLL1MBOOST BITS(12, 4)
+#define RCC_PLL1CFGR_PLL1REN BIT(18)
+#define RCC_PLL1DIVR 0x34u
+#define RCC_PLL1DIVR_PLL1N BITS(0, 9)
+#define RCC_PLL1DIVR_PLL1P BITS(9, 7)
+#define RCC_PLL1DIVR_PLL1Q BITS(16, 7)
+#define RCC_PLL1DIVR_PLL1R BITS(24, 7)
+#define RCC_AHB2ENR1 0x8Cu
+#define RCC_AHB2ENR1_GPIOAEN BIT(0)
+#define RCC_AHB3ENR 0x94u
+#define RCC_AHB3ENR_PWREN BIT(2)
+#define RCC_APB1ENR1 0x9Cu
+#define RCC_APB1ENR1_TIM2EN BIT(0)
+#define RCC_APB2ENR 0xA4u
+#define RCC_APB2ENR_USART1EN BIT(14)
+#define RCC_CCIPR1 0xE0u
+#define RCC_CCIPR1_USART1SEL BITS(0, 2)
+#define RCC_CSR 0xF4u
+#define RCC_CSR_RMVF BIT(23)
+
+#define PWR_BASE 0x46020800u
+#define PWR_VOSR 0x0Cu
+#define PWR_VOSR_BOOSTRDY BIT(14)
+#define PWR_VOSR_VOSRDY BIT(15)
+#define PWR_VOSR_VOS BITS(16, 2)
+#define PWR_VOSR_BOOSTEN BIT(18)
+
+#define FLASH_BASE 0x40022000u
+#define FLASH_ACR 0x00u
+#define FLASH_ACR_LATENCY BITS(0, 4)
+#define FLASH_ACR_PRFTEN BIT(8)
+
+#define ICACHE_BASE 0x40030400u
+#define ICACHE_CR 0x00u
+#define ICACHE_CR_EN BIT(0)
+#define ICACHE_CR_CACHEINV BIT(1)
+#define ICACHE_SR 0x04u
+#define ICACHE_SR_BUSYF BIT(0)
+
+#define DBGMCU_BASE 0xE0044000u
+#define DBGMCU_IDCODE 0x00u
+#define DBGMCU_IDCODE_DEV_ID BITS(0, 12)
+
+#define GPIOA_BASE 0x42020000u
+#define IWDG_BASE 0x40003000u
+#define USART1_BASE 0x40013800u
+
+/* The USART of the virtual COM port, with FIFOs of 8 bytes (RM0456 66.4). */
+#if defined(BOARD_USART_USART1)
+#define USART_BASE USART1_BASE
+#define USART_ENR RCC_APB2ENR
+#define USART_ENR_BIT RCC_APB2ENR_USART1EN
+#else
+#error "this port does not know the clock of the board's USART"
+#endif
+#define USART_FIFO_BYTES 8
+#define USART_IS_LPUART 0
+
+#endif
