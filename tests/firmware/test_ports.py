@@ -1,4 +1,4 @@
-"""Every port compiles for every board, with both compilers, into an image with its parts where they must be."""
+"""Every port compiles for every board, with both compilers, and its parts are where they must be."""
 
 from collections.abc import Callable
 from pathlib import Path
