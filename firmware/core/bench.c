@@ -1,0 +1,541 @@
+/* The device's side of docs/protocol.md: boot, requests, faults. */
+#include "bench_image.h"
+#include "bench_model.h"
+#include "bench_port.h"
+#include "bench_run.h"
+#include "bench_text.h"
+#include "bench_wire.h"
+
+#include <string.h>
+
+#define VERSION 1u
+#define TEXT_GAP_PER_SECOND 10u /* a tenth of a second of silence lets a text command start amid a broken frame */
+#define LARGEST_IMAGE_BYTES (16u << 20) /* of a length that can be believed */
+
+enum {
+    GET_MANIFEST = 0x01,
+    ECHO = 0x02,
+    GET_TIME = 0x03,
+    LOAD_INPUT = 0x04,
+    GET_INPUT_CRC = 0x05,
+    RUN = 0x06,
+    GET_SAMPLES = 0x07,
+    RUN_PROFILE = 0x08,
+    GET_LAYERS = 0x09,
+    READ_OUTPUT = 0x0A,
+    GET_MEMORY = 0x0B,
+    JUMP_TO_BOOTLOADER = 0x0C,
+    RESET = 0x0D,
+    LAST_REQUEST = RESET,
+
+    REPLY = 0x80, /* a reply has the type of its request with this bit, but for those that several share */
+    ACCEPTED = 0xF0,
+    DEVICE_ERROR = 0xF1,
+    LOG = 0xF2,
+};
+
+typedef enum {
+    NO_ERROR = 0,
+    UNKNOWN_REQUEST = 1,
+    BAD_ARGUMENT = 2,
+    NO_INPUT = 3,
+    WRONG_CHIP = 4,
+    BAD_IMAGE = 5,
+    FAULT = 6,
+    BUSY = 7,
+    COUNTER_DEAD = 8,
+} bench_error_t;
+
+enum { LOG_WARNING = 2 };
+
+/* Bytes of payload, or the fewest where data follows; requests that have no entry have none. */
+static const uint8_t payload_bytes[LAST_REQUEST + 1] = {
+    [LOAD_INPUT] = 6, [GET_INPUT_CRC] = 2, [RUN] = 4, [GET_SAMPLES] = 8, [GET_LAYERS] = 8, [READ_OUTPUT] = 8,
+};
+
+/* The last Run or RunProfile: the same frame again gets the same reply. */
+static struct {
+    bool valid;
+    uint8_t type;
+    uint16_t sequence;
+    bench_error_t error; /* of a run that was refused */
+    bench_run_t run;     /* run.count is what was asked for */
+    uint64_t profile_cycles;
+} remembered;
+
+static bench_error_t unfit; /* why the model must not run */
+
+static const bench_image_block_t *image_block(void)
+{
+    uintptr_t start = (uintptr_t)&__image_start;
+    __asm("" : "+r"(start)); /* the compiler believes that the object named by the linker symbol has one byte */
+    return (const bench_image_block_t *)(start + BENCH_IMAGE_BLOCK_OFFSET);
+}
+
+static const char *image_text(void)
+{
+    return (const char *)(image_block() + 1);
+}
+
+/* --- replies ------------------------------------------------------------------------------------------------------ */
+
+static void send_empty(uint8_t type, uint16_t sequence)
+{
+    bench_send_begin(type, sequence, 0);
+    bench_send_end();
+}
+
+static void send_error(uint16_t sequence, bench_error_t code, const bench_line_t *line)
+{
+    bench_send_begin(DEVICE_ERROR, sequence, 2u + line->count);
+    bench_send_u16((uint32_t)code);
+    bench_send(line->text, line->count);
+    bench_send_end();
+}
+
+/* "what: found, expected". */
+static void send_error_of(uint16_t sequence, bench_error_t code, const char *what, uint32_t found,
+                          const char *expected, uint32_t limit)
+{
+    bench_line_t line = {.count = 0};
+    bench_line_text(&line, what);
+    bench_line_decimal(&line, found);
+    bench_line_text(&line, expected);
+    bench_line_decimal(&line, limit);
+    send_error(sequence, code, &line);
+}
+
+static const char *unfit_text(void)
+{
+    return unfit == WRONG_CHIP  ? "the image is for another chip"
+           : unfit == BAD_IMAGE ? "the checksum of the image in flash is wrong"
+                                : "faulted, waits for a reset";
+}
+
+static void send_unfit(uint16_t sequence)
+{
+    bench_line_t line = {.count = 0};
+    bench_line_text(&line, unfit_text());
+    if (unfit == WRONG_CHIP) {
+        bench_line_text(&line, ": 0x");
+        bench_line_hex(&line, image_block()->chip_id, 3);
+        bench_line_text(&line, ", this is 0x");
+        bench_line_hex(&line, port_conditions()->chip_id, 3);
+    }
+    send_error(sequence, unfit, &line);
+}
+
+/* --- manifest ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t text_length(const char *text)
+{
+    return text != NULL ? (uint32_t)strlen(text) : 0u;
+}
+
+static void send_manifest(uint16_t sequence)
+{
+    const port_conditions_t *const conditions = port_conditions();
+    const bench_image_block_t *const block = image_block();
+    const char *const texts[] = {
+        !bench_model.inputs_overwritten ? "inputs=intact\n"
+        : bench_inputs_are_lost()       ? "inputs=lost\n"
+                                        : "inputs=copied\n",
+        conditions->clock_fallback ? "clock=fallback\n" : NULL,
+        conditions->text,
+    };
+    uint32_t text_bytes = block->text_bytes;
+    for (unsigned at = 0; at < sizeof texts / sizeof texts[0]; at++) {
+        text_bytes += text_length(texts[at]);
+    }
+    bench_send_begin(GET_MANIFEST | REPLY, sequence,
+                     100u + 4u * (bench_model.input_count + bench_model.output_count) + text_bytes);
+    const uint8_t who[2] = {VERSION, conditions->fidelity};
+    bench_send(who, sizeof who);
+    bench_send_u16(conditions->chip_id);
+    bench_send_u32(conditions->core_clock_hz);
+    bench_send_u32(conditions->time_scale_permille);
+    const uint8_t flags[2] = {
+        (uint8_t)((conditions->icache ? 1u : 0u) | (conditions->dcache ? 2u : 0u) | (conditions->prefetch ? 4u : 0u) |
+                  (conditions->counter_running ? 8u : 0u)),
+        (uint8_t)conditions->flash_wait_states,
+    };
+    bench_send(flags, sizeof flags);
+    bench_send_u16(BENCH_MAX_PAYLOAD_BYTES);
+    bench_send_u32(bench_run_limit());
+    bench_send_u32(bench_overhead_cycles());
+    bench_send_u32(conditions->reset_cause);
+    bench_send_u16(bench_model.layer_count);
+    bench_send_u16(BENCH_WINDOW_FRAMES);
+    bench_send(block->image_sha256, sizeof block->image_sha256);
+    bench_send(block->model_sha256, sizeof block->model_sha256);
+    const uint8_t counts[2] = {(uint8_t)bench_model.input_count, (uint8_t)bench_model.output_count};
+    bench_send(counts, sizeof counts);
+    bench_send_u16(text_bytes);
+    for (uint32_t at = 0; at < bench_model.input_count; at++) {
+        bench_send_u32(bench_model.inputs[at].bytes);
+    }
+    for (uint32_t at = 0; at < bench_model.output_count; at++) {
+        bench_send_u32(bench_model.outputs[at].bytes);
+    }
+    bench_send(image_text(), block->text_bytes);
+    for (unsigned at = 0; at < sizeof texts / sizeof texts[0]; at++) {
+        bench_send(texts[at], text_length(texts[at]));
+    }
+    bench_send_end();
+}
+
+/* --- requests ----------------------------------------------------------------------------------------------------- */
+
+static void load_input(const bench_frame_t *frame)
+{
+    const uint32_t index = bench_u16(frame->payload), offset = bench_u32(frame->payload + 2);
+    const uint32_t count = frame->length - 6u;
+    if (index >= bench_model.input_count) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "LoadInput: input ", index, ", there are ",
+                      bench_model.input_count);
+    } else if (offset > bench_model.inputs[index].bytes || count > bench_model.inputs[index].bytes - offset) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "LoadInput: beyond the end, at offset ", offset,
+                      " of an input of bytes ", bench_model.inputs[index].bytes);
+    } else if (!bench_load_input(index, offset, frame->payload + 6, count)) {
+        send_error_of(frame->sequence, BUSY, "LoadInput: offset ", offset, ", too many gaps; loaded bytes ",
+                      bench_input_loaded_bytes());
+    } else {
+        send_empty(ACCEPTED, frame->sequence);
+    }
+}
+
+static void input_crc(const bench_frame_t *frame)
+{
+    const uint32_t index = bench_u16(frame->payload);
+    if (index >= bench_model.input_count) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "GetInputCrc: input ", index, ", there are ",
+                      bench_model.input_count);
+        return;
+    }
+    const uint32_t crc = bench_crc32(0, bench_input(index), bench_model.inputs[index].bytes);
+    bench_send_begin(GET_INPUT_CRC | REPLY, frame->sequence, 4);
+    bench_send_u32(crc);
+    bench_send_end();
+}
+
+static void read_output(const bench_frame_t *frame)
+{
+    const uint32_t index = bench_u16(frame->payload), offset = bench_u32(frame->payload + 2);
+    const uint32_t count = bench_u16(frame->payload + 6);
+    if (index >= bench_model.output_count) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "ReadOutput: output ", index, ", there are ",
+                      bench_model.output_count);
+    } else if (offset > bench_model.outputs[index].bytes || count > bench_model.outputs[index].bytes - offset) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "ReadOutput: beyond the end, at offset ", offset,
+                      " of an output of bytes ", bench_model.outputs[index].bytes);
+    } else if (count > BENCH_MAX_PAYLOAD_BYTES - 6u) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "ReadOutput: bytes ", count, ", at most ",
+                      BENCH_MAX_PAYLOAD_BYTES - 6u);
+    } else {
+        bench_send_begin(READ_OUTPUT | REPLY, frame->sequence, 6u + count);
+        bench_send_u16(index);
+        bench_send_u32(offset);
+        bench_send((const uint8_t *)bench_model.outputs[index].data + offset, count);
+        bench_send_end();
+    }
+}
+
+/* GetSamples and GetLayers: as many as fit of what there is. */
+static void send_range(const bench_frame_t *frame, uint32_t there, uint32_t each_bytes)
+{
+    const uint32_t first = bench_u32(frame->payload), asked = bench_u32(frame->payload + 4);
+    if (asked == 0 || first >= there || asked > there - first) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "range of results from ", first, ", there are ", there);
+        return;
+    }
+    const uint32_t most = (BENCH_MAX_PAYLOAD_BYTES - 4u) / each_bytes, count = asked < most ? asked : most;
+    bench_send_begin((uint8_t)(frame->type | REPLY), frame->sequence, 4u + count * each_bytes);
+    bench_send_u32(first);
+    bench_send(bench_results() + first * each_bytes, count * each_bytes);
+    bench_send_end();
+}
+
+static void send_memory(uint16_t sequence)
+{
+    const uint32_t stack_bytes = (uint32_t)(&__stack_top - &__stack_limit);
+    const uint8_t *unused = &__stack_limit;
+    __asm("" : "+r"(unused));
+    uint32_t paint = PORT_STACK_PAINT;
+    uint32_t untouched = 0;
+    while (untouched < stack_bytes && memcmp(unused + untouched, &paint, sizeof paint) == 0) {
+        untouched += (uint32_t)sizeof paint;
+    }
+    uint32_t static_bytes = (uint32_t)(&__data_end - &__data_start) + (uint32_t)(&__bss_end - &__bss_start);
+    const uint8_t *const arena = bench_model.arena;
+    if ((uintptr_t)arena >= (uintptr_t)&__bss_start && (uintptr_t)arena < (uintptr_t)&__bss_end) {
+        static_bytes -= bench_model.arena_bytes;
+    }
+    const uint32_t values[7] = {
+        bench_model.arena_bytes, bench_model.arena_bytes, stack_bytes, stack_bytes - untouched, 0, 0, static_bytes,
+    };
+    bench_send_begin(GET_MEMORY | REPLY, sequence, sizeof values);
+    for (unsigned at = 0; at < 7; at++) {
+        bench_send_u32(values[at]);
+    }
+    bench_send_end();
+}
+
+/* --- runs --------------------------------------------------------------------------------------------------------- */
+
+static void send_failed_plan(void)
+{
+    unfit = FAULT;
+    bench_line_t line = {.count = 0};
+    bench_line_text(&line, "outputs depend on memory that no layer writes: the memory plan is wrong");
+    bench_send_break();
+    send_error(0, FAULT, &line);
+}
+
+static bench_error_t execute_run(const bench_frame_t *frame)
+{
+    if (frame->type == RUN && (remembered.run.count == 0 || remembered.run.count > bench_run_limit())) {
+        return BAD_ARGUMENT;
+    }
+    if (frame->type == RUN_PROFILE && bench_model.layer_count > BENCH_MAX_LAYERS) {
+        return BAD_ARGUMENT;
+    }
+    if (bench_input_loaded_bytes() != bench_input_total_bytes()) {
+        return NO_INPUT;
+    }
+    if (!bench_counter_runs()) {
+        return COUNTER_DEAD;
+    }
+    port_uart_flush();
+    if (frame->type == RUN) {
+        bench_run(remembered.run.count, &remembered.run);
+    } else if (!bench_profile(&remembered.profile_cycles)) {
+        return FAULT;
+    }
+    return NO_ERROR;
+}
+
+static void answer_run(const bench_frame_t *frame)
+{
+    const uint32_t count = frame->type == RUN ? bench_u32(frame->payload) : 0u;
+    if (!remembered.valid || remembered.type != frame->type || remembered.sequence != frame->sequence ||
+        remembered.run.count != count) {
+        remembered.valid = true;
+        remembered.type = frame->type;
+        remembered.sequence = frame->sequence;
+        remembered.run.count = count;
+        remembered.error = execute_run(frame);
+    }
+    switch (remembered.error) {
+    case NO_ERROR:
+        if (frame->type == RUN) {
+            bench_send_begin(RUN | REPLY, frame->sequence, 24);
+            bench_send_u32(remembered.run.count);
+            bench_send_u32(remembered.run.first_is_cold ? 1u : 0u);
+            bench_send_u64(remembered.run.began_cycles);
+            bench_send_u64(remembered.run.ended_cycles);
+        } else {
+            bench_send_begin(RUN_PROFILE | REPLY, frame->sequence, 12);
+            bench_send_u32(bench_model.layer_count);
+            bench_send_u64(remembered.profile_cycles);
+        }
+        bench_send_end();
+        break;
+    case NO_INPUT:
+        send_error_of(frame->sequence, NO_INPUT, "loaded bytes: ", bench_input_loaded_bytes(), " of ",
+                      bench_input_total_bytes());
+        break;
+    case COUNTER_DEAD:
+        send_error_of(frame->sequence, COUNTER_DEAD, "the cycle counter stands at ", (uint32_t)port_cycles(),
+                      ", nominal Hz ", port_conditions()->core_clock_hz);
+        break;
+    case FAULT:
+        send_failed_plan();
+        break;
+    default:
+        if (frame->type == RUN) {
+            send_error_of(frame->sequence, remembered.error, "Run: count ", count, ", at most ", bench_run_limit());
+        } else {
+            send_error_of(frame->sequence, remembered.error, "RunProfile: layers ", bench_model.layer_count,
+                          ", built for at most ", BENCH_MAX_LAYERS);
+        }
+        break;
+    }
+}
+
+/* --- dispatch ----------------------------------------------------------------------------------------------------- */
+
+static bool payload_fits(const bench_frame_t *frame)
+{
+    const uint32_t expected = payload_bytes[frame->type];
+    return frame->length == expected || (frame->length > expected && frame->type == LOAD_INPUT) ||
+           frame->type == ECHO;
+}
+
+static void execute(const bench_frame_t *frame)
+{
+    if (frame->version != VERSION || frame->type == 0 || frame->type > LAST_REQUEST) {
+        send_error_of(frame->sequence, UNKNOWN_REQUEST, "no request: type ", frame->type, " of version ",
+                      frame->version);
+        return;
+    }
+    if (!payload_fits(frame)) {
+        send_error_of(frame->sequence, BAD_ARGUMENT, "payload bytes: ", frame->length, ", expected ",
+                      payload_bytes[frame->type]);
+        return;
+    }
+    if (unfit != NO_ERROR && frame->type != JUMP_TO_BOOTLOADER && frame->type != RESET) {
+        send_unfit(frame->sequence);
+        return;
+    }
+    switch (frame->type) {
+    case GET_MANIFEST:
+        remembered.valid = false; /* a new conversation, whose sequence numbers may meet the old ones */
+        send_manifest(frame->sequence);
+        break;
+    case ECHO:
+        bench_send_begin(ECHO | REPLY, frame->sequence, frame->length);
+        bench_send(frame->payload, frame->length);
+        bench_send_end();
+        break;
+    case GET_TIME: {
+        const uint64_t now = port_cycles();
+        bench_send_begin(GET_TIME | REPLY, frame->sequence, 8);
+        bench_send_u64(now);
+        bench_send_end();
+        break;
+    }
+    case LOAD_INPUT:
+        load_input(frame);
+        break;
+    case GET_INPUT_CRC:
+        input_crc(frame);
+        break;
+    case RUN:
+    case RUN_PROFILE:
+        answer_run(frame);
+        break;
+    case GET_SAMPLES:
+        send_range(frame, bench_sample_count(), BENCH_SAMPLE_BYTES);
+        break;
+    case GET_LAYERS:
+        send_range(frame, bench_profiled_layers(), BENCH_LAYER_BYTES);
+        break;
+    case READ_OUTPUT:
+        read_output(frame);
+        break;
+    case GET_MEMORY:
+        send_memory(frame->sequence);
+        break;
+    default: /* JumpToBootloader, Reset */
+        send_empty(ACCEPTED, frame->sequence);
+        port_uart_flush();
+        if (frame->type == JUMP_TO_BOOTLOADER) {
+            port_jump_to_bootloader();
+        }
+        port_reset();
+    }
+}
+
+static _Noreturn void serve(void)
+{
+    for (;;) {
+        bench_frame_t frame;
+        port_watchdog_kick();
+        if (!bench_receive()) {
+            bench_line_silent(port_cycles(), port_conditions()->core_clock_hz / TEXT_GAP_PER_SECOND);
+        }
+        if (bench_oldest_frame(&frame)) {
+            execute(&frame);
+            bench_release_frame();
+        }
+        if (unfit == NO_ERROR) {
+            bench_text_execute();
+        }
+    }
+}
+
+/* --- boot and faults ---------------------------------------------------------------------------------------------- */
+
+static uint32_t checksum(const bench_image_block_t *block)
+{
+    static const uint8_t zeros[sizeof block->image_sha256];
+    const uint8_t *const bytes = (const uint8_t *)block - BENCH_IMAGE_BLOCK_OFFSET;
+    const uint32_t crc_at = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)offsetof(bench_image_block_t, crc32);
+    const uint32_t sha_at = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)offsetof(bench_image_block_t, image_sha256);
+    const uint32_t sha_end = sha_at + (uint32_t)sizeof block->image_sha256;
+    uint32_t crc = bench_crc32(0, bytes, crc_at);
+    crc = bench_crc32(crc, zeros, sizeof block->crc32);
+    crc = bench_crc32(crc, bytes + crc_at + sizeof block->crc32, sha_at - crc_at - sizeof block->crc32);
+    crc = bench_crc32(crc, zeros, sizeof block->image_sha256);
+    return bench_crc32(crc, bytes + sha_end, block->image_bytes - sha_end);
+}
+
+static bench_error_t check_image(void)
+{
+    const bench_image_block_t *const block = image_block();
+    const uint32_t header_bytes = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)sizeof *block;
+    if (memcmp(block->magic, BENCH_IMAGE_MAGIC, sizeof block->magic) != 0 || block->version != BENCH_IMAGE_VERSION) {
+        return BAD_IMAGE;
+    }
+    if (port_conditions()->chip_id != 0 && port_conditions()->chip_id != block->chip_id) {
+        return WRONG_CHIP;
+    }
+    if (block->image_bytes > LARGEST_IMAGE_BYTES || block->text_bytes > BENCH_IMAGE_TEXT_LIMIT ||
+        block->image_bytes < header_bytes + block->text_bytes || checksum(block) != block->crc32) {
+        return BAD_IMAGE;
+    }
+    return NO_ERROR;
+}
+
+int main(void)
+{
+    port_init();
+    bench_discard_received();
+    bench_measure_overhead();
+    unfit = check_image();
+    bench_send_break();
+    if (unfit != NO_ERROR) {
+        send_unfit(0);
+        serve();
+    }
+    bench_text_boot();
+    if (port_conditions()->clock_fallback) {
+        bench_line_t line = {.count = 0};
+        bench_line_text(&line, "the wished clock did not come up, the core runs at Hz ");
+        bench_line_decimal(&line, port_conditions()->core_clock_hz);
+        const uint8_t level = LOG_WARNING;
+        bench_send_begin(LOG, 0, 1u + line.count);
+        bench_send(&level, sizeof level);
+        bench_send(line.text, line.count);
+        bench_send_end();
+    }
+    send_manifest(0);
+    serve();
+}
+
+_Noreturn void bench_fault(const port_fault_t *fault)
+{
+    static const struct {
+        const char *name;
+        uint8_t at;
+    } registers[] = {
+        {" pc=", offsetof(port_fault_t, pc)},       {" lr=", offsetof(port_fault_t, lr)},
+        {" psr=", offsetof(port_fault_t, xpsr)},    {" sp=", offsetof(port_fault_t, sp)},
+        {" cfsr=", offsetof(port_fault_t, cfsr)},   {" hfsr=", offsetof(port_fault_t, hfsr)},
+        {" mmfar=", offsetof(port_fault_t, mmfar)}, {" bfar=", offsetof(port_fault_t, bfar)},
+    };
+    bench_line_t line = {.count = 0};
+    bench_line_text(&line, "exception ");
+    bench_line_decimal(&line, fault->exception);
+    for (unsigned at = 0; at < sizeof registers / sizeof registers[0]; at++) {
+        uint32_t value;
+        memcpy(&value, (const uint8_t *)fault + registers[at].at, sizeof value);
+        bench_line_text(&line, registers[at].name);
+        bench_line_hex(&line, value, 8);
+    }
+    bench_discard_received();
+    bench_send_break(); /* ends a frame that the fault has cut short */
+    send_error(0, FAULT, &line);
+    unfit = FAULT;
+    serve();
+}
