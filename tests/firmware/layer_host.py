@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from kernel_host import C_FLAGS, GUARD, KERNELS, SANITIZERS
 
@@ -39,7 +40,7 @@ SIGNATURES = {
     "softmax_s8": "ppuup",
 }
 SOURCES = ("add_s8", "copy_blocks", "lookup_s8", "mean_s8", "mul_s8", "pool_s8", "quantise_f32", "softmax_s8")
-_NUMBER = 0xFFFFFFFF
+NUMBER = 0xFFFFFFFF
 
 
 def build_layer_driver(folder: Path) -> Path:
@@ -60,6 +61,15 @@ def build_layer_driver(folder: Path) -> Path:
     command = ["gcc", *C_FLAGS, *SANITIZERS, "-I", KERNELS, "-I", folder, *sources, "-o", program]
     subprocess.run(command, check=True)
     return program
+
+
+def host(folder: Path) -> Iterator[Host]:
+    """Builds the driver in `folder`, starts it, ends it afterwards; a leak is an error too."""
+    program = build_layer_driver(folder)
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Host(process)
+        process.communicate()
+    assert process.returncode == 0
 
 
 @dataclass(frozen=True)
@@ -94,11 +104,39 @@ def over(graph: Graph, indices: list[int], overlap: Overlap) -> Places:
     return Places(offsets, max(ends) + len(GUARD))
 
 
+class Machine(Protocol):
+    """What runs kernels."""
+
+    def call(self, function: str, blocks: list[bytes], arguments: list[tuple[int, int]]) -> bytes:
+        """All blocks as `function` leaves them; arguments are (block, offset) or (NUMBER, value)."""
+
+
 @dataclass
-class LayerDriver:
-    """One running driver; any error that a sanitizer finds ends it."""
+class Host:
+    """This machine: one running driver; any error that a sanitizer finds ends it."""
 
     process: subprocess.Popen[bytes]
+
+    def call(self, function: str, blocks: list[bytes], arguments: list[tuple[int, int]]) -> bytes:
+        request = [struct.pack("<II", list(SIGNATURES).index(function), len(blocks))]
+        for block in blocks:
+            request += [struct.pack("<I", len(block)), block]
+        request += [struct.pack("<I", len(arguments)), *(struct.pack("<II", *pair) for pair in arguments)]
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(b"".join(request))
+        self.process.stdin.flush()
+        found = self.process.stdout.read(sum(map(len, blocks)))
+        if len(found) != sum(map(len, blocks)):
+            raise AssertionError(f"{function} ended with status {self.process.wait()}; see stderr")
+        return found
+
+
+@dataclass
+class Layers:
+    """Lowered layers on one machine."""
+
+    machine: Machine
 
     def run(
         self, graph: Graph, lowered: Lowered, inputs: Mapping[int, bytes], places: Places
@@ -123,17 +161,7 @@ class LayerDriver:
         blocks = [arena, *(constant.data for constant in lowered.constants)]
         blocks += [struct_bytes(a) for a in call.arguments if isinstance(a, StructArgument)]
         pairs = [_argument(argument, names, places) for argument in call.arguments]
-        request = [struct.pack("<II", list(SIGNATURES).index(call.function), len(blocks))]
-        for block in blocks:
-            request += [struct.pack("<I", len(block)), block]
-        request += [struct.pack("<I", len(pairs)), *(struct.pack("<II", *pair) for pair in pairs)]
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(b"".join(request))
-        self.process.stdin.flush()
-        found = self.process.stdout.read(sum(map(len, blocks)))
-        if len(found) != sum(map(len, blocks)):
-            raise AssertionError(f"{call.function} ended with status {self.process.wait()}; see stderr")
+        found = self.machine.call(call.function, blocks, pairs)
         assert found[len(arena) :] == b"".join(blocks[1:])  # constants
         return found[: len(arena)]
 
@@ -147,7 +175,7 @@ def _argument(argument: Argument, names: list[str], places: Places) -> tuple[int
         case StructArgument():
             return 1 + len(names), 0
         case LiteralArgument(text=text):
-            return _NUMBER, int(text) & 0xFFFFFFFF
+            return NUMBER, int(text) & 0xFFFFFFFF
         case _:
             raise AssertionError(argument)
 
@@ -162,7 +190,3 @@ def struct_bytes(argument: StructArgument) -> bytes:
             else:
                 words.append(struct.pack("<I", int(value.rstrip("u")) & 0xFFFFFFFF))
     return b"".join(words)
-
-
-def start_layer_driver(program: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

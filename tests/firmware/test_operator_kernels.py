@@ -21,7 +21,8 @@ from drawn_elements import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layer_host import LayerDriver, apart, build_layer_driver, over, start_layer_driver
+from layer_host import Layers, host
+from oracle_check import assert_equals_the_oracle
 from single_layers import OneLayer, means, pools, softmaxes, sums_and_products
 
 from benchrunner.firmware.lowering import lower
@@ -31,60 +32,46 @@ drawn = settings(max_examples=150, deadline=None, derandomize=True, suppress_hea
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LayerDriver]:
-    with start_layer_driver(build_layer_driver(tmp_path_factory.mktemp("layers"))) as process:
-        yield LayerDriver(process)
-        process.communicate()
-    assert process.returncode == 0
-
-
-def assert_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
-    model, stimuli = layer.model(), layer.stimuli()
-    graph = model.graph
-    expected = Interpreter(layer.file(), ORACLE).run(stimuli)
-    lowered = lower(model, graph.operators[0])
-    inputs = dict(zip(graph.inputs, stimuli, strict=True))
-    indices = [*graph.inputs, *graph.outputs]
-    for places in [apart(graph, indices), *(over(graph, indices, overlap) for overlap in lowered.overlaps)]:
-        found = driver.run(graph, lowered, inputs, places)
-        assert [list(found[index]) for index in graph.outputs] == [list(data) for data in expected]
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layers]:
+    for machine in host(tmp_path_factory.mktemp("layers")):
+        yield Layers(machine)
 
 
 @drawn
 @given(layer=sums_and_products("ADD"))
-def test_a_sum_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
-    assert_equals_the_oracle(driver, layer)
+def test_a_sum_equals_the_oracle(layers: Layers, layer: OneLayer) -> None:
+    assert_equals_the_oracle(layers, layer)
 
 
 @drawn
 @given(layer=sums_and_products("SUB"))
-def test_a_difference_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
-    assert_equals_the_oracle(driver, layer)
+def test_a_difference_equals_the_oracle(layers: Layers, layer: OneLayer) -> None:
+    assert_equals_the_oracle(layers, layer)
 
 
 @drawn
 @given(layer=sums_and_products("MUL"))
-def test_a_product_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
-    assert_equals_the_oracle(driver, layer)
+def test_a_product_equals_the_oracle(layers: Layers, layer: OneLayer) -> None:
+    assert_equals_the_oracle(layers, layer)
 
 
 @pytest.mark.parametrize("operator", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
 @drawn
 @given(data=st.data())
-def test_a_pool_equals_the_oracle(driver: LayerDriver, operator: str, data: st.DataObject) -> None:
-    assert_equals_the_oracle(driver, data.draw(pools(operator)))
+def test_a_pool_equals_the_oracle(layers: Layers, operator: str, data: st.DataObject) -> None:
+    assert_equals_the_oracle(layers, data.draw(pools(operator)))
 
 
 @drawn
 @given(layer=means())
-def test_a_mean_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
-    assert_equals_the_oracle(driver, layer)
+def test_a_mean_equals_the_oracle(layers: Layers, layer: OneLayer) -> None:
+    assert_equals_the_oracle(layers, layer)
 
 
 @drawn
 @given(layer=softmaxes())
-def test_a_softmax_equals_the_oracle(driver: LayerDriver, layer: OneLayer) -> None:
-    assert_equals_the_oracle(driver, layer)
+def test_a_softmax_equals_the_oracle(layers: Layers, layer: OneLayer) -> None:
+    assert_equals_the_oracle(layers, layer)
 
 
 ELEMENTS = ("LOGISTIC", "TANH", "HARD_SWISH", "RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU")
@@ -94,18 +81,18 @@ ELEMENTS = ("LOGISTIC", "TANH", "HARD_SWISH", "RELU", "RELU6", "RELU_N1_TO_1", "
 @drawn
 @given(data=st.data())
 def test_all_256_values_of_an_activation_equal_the_oracles(
-    driver: LayerDriver, operator: str, data: st.DataObject
+    layers: Layers, operator: str, data: st.DataObject
 ) -> None:
-    assert_equals_the_oracle(driver, data.draw(activations(operator)))
+    assert_equals_the_oracle(layers, data.draw(activations(operator)))
 
 
-@pytest.mark.parametrize("layers", [requantisations(), from_float(), to_float()])
+@pytest.mark.parametrize("drawn_layers", [requantisations(), from_float(), to_float()])
 @drawn
 @given(data=st.data())
 def test_quantising_equals_the_oracle(
-    driver: LayerDriver, layers: st.SearchStrategy[OneLayer], data: st.DataObject
+    layers: Layers, drawn_layers: st.SearchStrategy[OneLayer], data: st.DataObject
 ) -> None:
-    assert_equals_the_oracle(driver, data.draw(layers))
+    assert_equals_the_oracle(layers, data.draw(drawn_layers))
 
 
 MOVES = {
@@ -125,9 +112,9 @@ MOVES = {
 @drawn
 @given(data=st.data())
 def test_elements_are_moved_as_the_oracle_moves_them(
-    driver: LayerDriver, operator: str, data: st.DataObject
+    layers: Layers, operator: str, data: st.DataObject
 ) -> None:
-    assert_equals_the_oracle(driver, data.draw(MOVES[operator]))
+    assert_equals_the_oracle(layers, data.draw(MOVES[operator]))
 
 
 @pytest.mark.parametrize("operator", ["RESHAPE", "SQUEEZE", "EXPAND_DIMS"])

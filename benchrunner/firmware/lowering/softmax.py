@@ -51,8 +51,10 @@ def exponentials(scale: float, beta: float) -> list[int]:
 
     Raises `UnsupportedOperatorError` for a product too small to be scaled, which runtimes refuse too.
     """
-    real = min(beta * scale * (1 << _FRACTION_BITS), (1 << 31) - 1.0)
+    real = beta * scale * (1 << _FRACTION_BITS)
     require(real > 1, f"scale {scale} and beta {beta} are too small")
+    if real >= 1 << 30:  # one step is a factor of exp(-16): nothing but the largest value counts
+        return [(1 << 31) - 1] + [0] * 255
     multiplier, shift = fixed_point(real)
     furthest = math.floor(((1 << _INTEGER_BITS) - 1) * (1 << _FRACTION_BITS) / (1 << shift))
     return [
