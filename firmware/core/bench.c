@@ -6,7 +6,9 @@
 #include "bench_text.h"
 #include "bench_wire.h"
 
-#include <string.h>
+#if defined(__clang__) /* which unrolls at -O2 what runs once per frame */
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 
 #define VERSION 1u
 #define TEXT_GAP_PER_SECOND 10u /* a tenth of a second of silence lets a text command start amid a broken frame */
@@ -129,7 +131,11 @@ static void send_unfit(uint16_t sequence)
 
 static uint32_t text_length(const char *text)
 {
-    return text != NULL ? (uint32_t)strlen(text) : 0u;
+    uint32_t length = 0;
+    while (text != NULL && text[length] != '\0') {
+        length++;
+    }
+    return length;
 }
 
 static void send_manifest(uint16_t sequence)
@@ -262,7 +268,7 @@ static void send_memory(uint16_t sequence)
     __asm("" : "+r"(unused));
     uint32_t paint = PORT_STACK_PAINT;
     uint32_t untouched = 0;
-    while (untouched < stack_bytes && memcmp(unused + untouched, &paint, sizeof paint) == 0) {
+    while (untouched < stack_bytes && __builtin_memcmp(unused + untouched, &paint, sizeof paint) == 0) {
         untouched += (uint32_t)sizeof paint;
     }
     uint32_t static_bytes = (uint32_t)(&__data_end - &__data_start) + (uint32_t)(&__bss_end - &__bss_start);
@@ -474,7 +480,7 @@ static bench_error_t check_image(void)
 {
     const bench_image_block_t *const block = image_block();
     const uint32_t header_bytes = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)sizeof *block;
-    if (memcmp(block->magic, BENCH_IMAGE_MAGIC, sizeof block->magic) != 0 || block->version != BENCH_IMAGE_VERSION) {
+    if (__builtin_memcmp(block->magic, BENCH_IMAGE_MAGIC, sizeof block->magic) != 0 || block->version != BENCH_IMAGE_VERSION) {
         return BAD_IMAGE;
     }
     if (port_conditions()->chip_id != 0 && port_conditions()->chip_id != block->chip_id) {
@@ -529,7 +535,7 @@ _Noreturn void bench_fault(const port_fault_t *fault)
     bench_line_decimal(&line, fault->exception);
     for (unsigned at = 0; at < sizeof registers / sizeof registers[0]; at++) {
         uint32_t value;
-        memcpy(&value, (const uint8_t *)fault + registers[at].at, sizeof value);
+        __builtin_memcpy(&value, (const uint8_t *)fault + registers[at].at, sizeof value);
         bench_line_text(&line, registers[at].name);
         bench_line_hex(&line, value, 8);
     }
@@ -539,3 +545,7 @@ _Noreturn void bench_fault(const port_fault_t *fault)
     unfit = FAULT;
     serve();
 }
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
