@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "dsp.h"
+
 /* Wraps around where the oracle's int32 arithmetic does. */
 static inline int32_t wrapping_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
@@ -31,8 +33,24 @@ static inline int32_t requantize_once(int32_t sum, int32_t multiplier, int32_t s
     return (int32_t)(((int64_t)sum * multiplier + ((int64_t)1 << (right - 1))) >> right);
 }
 
+/* requantize_twice and the output's zero point for the fast kernels, with what the host has made of the factor:
+ * scale = 2 * multiplier - 2^32, shift = right shift in [1, 24], rounding = 2^(shift - 1) + (zero point << shift).
+ * |sum| < 2^23 keeps every step within 32 bits.
+ */
+static inline int8_t requantize_fast(int32_t sum, int32_t scale, int32_t rounding, int32_t shift) {
+    const int32_t high = add_high_word(sum, scale);
+    return saturate_s8((high + (high >> 31) + rounding) >> shift);
+}
+
 static inline int8_t clamp_s8(int32_t value, int32_t low, int32_t high) {
     return (int8_t)(value < low ? low : value > high ? high : value);
+}
+
+/* For the activations that do not end where int8 does: few, as quantisations are chosen to use all of it. */
+static inline void clamp_run_s8(int8_t *values, int32_t count, int32_t low, int32_t high) {
+    for (int32_t i = 0; i < count; i++) {
+        values[i] = clamp_s8(values[i], low, high);
+    }
 }
 
 #endif

@@ -6,8 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conv_1x1_s8.h"
+#include "conv_2d_s8.h"
 #include "conv_2d_scalar_s8.h"
+#include "depthwise_conv_2d_s8.h"
 #include "depthwise_conv_2d_scalar_s8.h"
+#include "depthwise_conv_3x3_s8.h"
+#include "fully_connected_s8.h"
 #include "fully_connected_scalar_s8.h"
 
 enum { MAX_BLOCKS = 8, MAX_ARGUMENTS = 8 };
@@ -21,9 +26,27 @@ static void run_depthwise_scalar(void **a) {
 static void run_fully_connected_scalar(void **a) {
     fully_connected_scalar_s8(a[0], a[1], a[2], a[3], a[4]);
 }
+static void run_conv_2d(void **a) {
+    conv_2d_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+static void run_conv_1x1(void **a) {
+    conv_1x1_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+static void run_depthwise(void **a) {
+    depthwise_conv_2d_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+static void run_depthwise_3x3(void **a) {
+    depthwise_conv_3x3_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+static void run_fully_connected(void **a) {
+    fully_connected_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 /* In the order of FUNCTIONS in kernel_host.py. */
-static void (*const functions[])(void **) = {run_conv_2d_scalar, run_depthwise_scalar, run_fully_connected_scalar};
+static void (*const functions[])(void **) = {
+    run_conv_2d_scalar, run_depthwise_scalar, run_fully_connected_scalar, run_conv_2d,
+    run_conv_1x1,       run_depthwise,        run_depthwise_3x3,          run_fully_connected,
+};
 
 static void must_read(void *into, size_t bytes) {
     if (bytes != 0 && fread(into, 1, bytes, stdin) != bytes) {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import struct
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchrunner.firmware.lowered import (
     Call,
     ConstantArgument,
+    LiteralArgument,
     Lowered,
     ScratchArgument,
     StructArgument,
@@ -24,23 +23,37 @@ C_FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
 
 # In the order of the table in kernel_driver.c.
-FUNCTIONS = ("conv_2d_scalar_s8", "depthwise_conv_2d_scalar_s8", "fully_connected_scalar_s8")
+FUNCTIONS = (
+    "conv_2d_scalar_s8",
+    "depthwise_conv_2d_scalar_s8",
+    "fully_connected_scalar_s8",
+    "conv_2d_s8",
+    "conv_1x1_s8",
+    "depthwise_conv_2d_s8",
+    "depthwise_conv_3x3_s8",
+    "fully_connected_s8",
+)
+SHARED = ("columns_s8", "window_s8", "depthwise_pixels")
 _STRUCTS = {"conv_shape_t": "h", "fully_connected_shape_t": "i"}  # the type of all of its fields
 GUARD = bytes(range(0xA0, 0xC0))  # around every buffer
 
 
 def build_driver(folder: Path) -> Path:
     program = folder / "kernel_driver"
-    sources = [Path(__file__).with_name("kernel_driver.c"), *(KERNELS / f"{name}.c" for name in FUNCTIONS)]
+    sources = [
+        Path(__file__).with_name("kernel_driver.c"),
+        *(KERNELS / f"{name}.c" for name in (*FUNCTIONS, *SHARED)),
+    ]
     subprocess.run(["gcc", *C_FLAGS, *SANITIZERS, "-I", KERNELS, *sources, "-o", program], check=True)
     return program
 
 
-@dataclass
 class Driver:
-    """One running driver; any error that a sanitizer finds ends it."""
+    """The driver's process. Any error that a sanitizer finds ends it; the next call starts another."""
 
-    process: subprocess.Popen[bytes]
+    def __init__(self, program: Path) -> None:
+        self.program = program
+        self.process: subprocess.Popen[bytes] | None = None
 
     def call(self, function: str, blocks: list[bytes], arguments: list[tuple[int, int]]) -> list[bytes]:
         """Call `function` with pointers (block, offset); returns the blocks as they are afterwards."""
@@ -49,6 +62,8 @@ class Driver:
             request += [struct.pack("<I", len(block)), block]
         request.append(struct.pack("<I", len(arguments)))
         request += [struct.pack("<II", *argument) for argument in arguments]
+        if self.process is None:
+            self.process = subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(b"".join(request))
@@ -56,18 +71,21 @@ class Driver:
         sizes = [len(block) for block in blocks]
         found = self.process.stdout.read(sum(sizes))
         if len(found) != sum(sizes):
-            raise AssertionError(f"{function} ended with status {self.process.wait()}; see stderr")
+            status = self.close()
+            raise AssertionError(
+                f"{function} ended with status {status}; the sanitizer's report is on stderr"
+            )
         ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
         return [found[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
-
-def driver_for(program: Path) -> Iterator[Driver]:
-    """Starts `program`, ends it afterwards; a leak is an error too."""
-    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with process:
-        yield Driver(process)
-        process.communicate()
-    assert process.returncode == 0
+    def close(self) -> int:
+        """Ends the process; its exit status, which is not 0 after an error, a leak included."""
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        with process:
+            process.communicate()
+        return process.returncode
 
 
 def run_layer(
@@ -116,7 +134,7 @@ def _pointers(lowered: Lowered, call: Call, tensors: dict[int, int]) -> list[tup
         match argument:
             case TensorArgument(tensor=tensor):
                 found.append((0, tensors[tensor]))
-            case ScratchArgument():
+            case ScratchArgument() | LiteralArgument(text="0"):
                 found.append((1, 0))
             case ConstantArgument(name=name):
                 found.append((2 + names.index(name), 0))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from kernel_host import Driver, build_driver, driver_for, run_layer
+from kernel_host import Driver, build_driver, run_layer
 from weighted_models import Layer, convolutions, fully_connected
 
 from benchrunner.firmware.lowering import lower
@@ -17,7 +17,9 @@ drawn = settings(max_examples=150, deadline=None, derandomize=True, suppress_hea
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    yield from driver_for(build_driver(tmp_path_factory.mktemp("kernels")))
+    found = Driver(build_driver(tmp_path_factory.mktemp("kernels")))
+    yield found
+    assert found.close() == 0
 
 
 def assert_equals_the_oracle(driver: Driver, layer: Layer) -> None:

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchrunner.firmware.lowered import Call, Constant, ConstantArgument, Lowered, Overlap, TensorArgument
+from benchrunner.firmware.lowered import (
+    Call,
+    Constant,
+    ConstantArgument,
+    LiteralArgument,
+    Lowered,
+    Overlap,
+    ScratchArgument,
+    TensorArgument,
+)
 from benchrunner.firmware.lowering.geometry import ConvShape, first_read, lead_bytes, padding_before
+from benchrunner.firmware.lowering.packing import SUM_LIMIT, folded_channels, packed_pairs, packed_taps
 from benchrunner.firmware.lowering.quantisation import (
     activation_range,
     fixed_point,
@@ -34,23 +44,31 @@ class Convolution:
     multipliers: tuple[tuple[int, int], ...]  # fixed point, per output channel
 
 
-def lower_conv_2d(model: Model, operator: Operator) -> Lowered:
-    """An ordinary convolution."""
+def lower_conv_2d(model: Model, operator: Operator, *, plain: bool = False) -> Lowered:
+    """An ordinary convolution; `plain` takes the loops that the fast kernels are compared with."""
     found = _taken_apart(model, operator, channel_axis=0)
     grouped = found.shape.input_c != found.weights.shape[3]
     require(not grouped, f"grouped: {found.shape.input_c} channels in, {found.weights.shape[3]} per filter")
-    return _scalar(found, "conv_2d_scalar_s8")
+    fast = None if plain else _columns(found, found.weights)
+    return fast or _scalar(found, "conv_2d_scalar_s8")
 
 
-def lower_depthwise_conv_2d(model: Model, operator: Operator) -> Lowered:
-    """A depthwise convolution, with any depth multiplier."""
+def lower_depthwise_conv_2d(model: Model, operator: Operator, *, plain: bool = False) -> Lowered:
+    """A depthwise convolution, with any depth multiplier; `plain` as for `lower_conv_2d`."""
     found = _taken_apart(model, operator, channel_axis=3)
     shape = found.shape
     require(
         found.weights.shape[0] == 1 and shape.output_c % shape.input_c == 0,
         f"weights of shape {list(found.weights.shape)} for {shape.input_c} channels",
     )
-    return _scalar(found, "depthwise_conv_2d_scalar_s8")
+    fast = None
+    if plain:
+        pass
+    elif shape.input_c == 1:  # an ordinary convolution, but for the order of the weights
+        fast = _columns(found, found.weights.transpose(3, 1, 2, 0))
+    elif shape.input_c == shape.output_c and shape.input_c % 4 == 0:
+        fast = _taps(found)
+    return fast or _scalar(found, "depthwise_conv_2d_scalar_s8")
 
 
 def _taken_apart(model: Model, operator: Operator, channel_axis: int) -> Convolution:
@@ -117,6 +135,74 @@ def bias_values(bias: Tensor | None, count: int) -> NDArray[np.int32]:
         f"bias {bias.name}: expected {count} constants of int32, found {bias.elements} of {bias.dtype}",
     )
     return np.frombuffer(bias.data or b"", "<i4").astype(np.int32)
+
+
+def _columns(found: Convolution, weights: NDArray[np.int8]) -> Lowered | None:
+    """Packed weights, [C, kh, kw, c], times two windows at once; None where the layer does not pack."""
+    shape = found.shape
+    flat = weights.reshape(shape.output_c, -1)
+    channels = folded_channels(flat, found.bias, found.multipliers, (shape.input_zero, shape.output_zero))
+    packed = packed_pairs(channels) if channels else None
+    if packed is None:
+        return None
+    window_bytes = flat.shape[1]
+    columns_bytes = 16 * -(-window_bytes // 4)
+    kernel, copied_bytes = "conv_1x1_s8", 0
+    shared: tuple[str, ...] = ("columns_s8.c",)
+    if (shape.kernel_h, shape.kernel_w, shape.stride_h, shape.stride_w) != (1, 1, 1, 1):
+        kernel, shared = "conv_2d_s8", ("columns_s8.c", "window_s8.c")
+        in_groups = shape.kernel_w * shape.input_c % 4 == 0 and (shape.dilation_w == 1 or shape.kernel_w == 1)
+        copied_bytes = 0 if in_groups and shape.window_stays_inside else window_bytes
+    reads = first_read(shape)
+    reads[: len(reads) - 1 : 2] = np.minimum(reads[: len(reads) - 1 : 2], reads[1::2])
+    written = np.minimum(np.arange(2, len(reads) + 2, 2), len(reads)) * shape.output_c
+    lead = lead_bytes(reads[::2], written)
+    return _fast(found, kernel, shared, packed, columns_bytes + copied_bytes, lead)
+
+
+def _taps(found: Convolution) -> Lowered | None:
+    """Four channels and two taps at a time; None where the layer does not pack."""
+    shape = found.shape
+    flat = found.weights.reshape(-1, shape.output_c).T
+    zeros = (shape.input_zero, shape.output_zero)
+    channels = folded_channels(flat, found.bias, found.multipliers, zeros, limit=SUM_LIMIT)
+    if channels is None:
+        return None
+    three = (shape.kernel_h, shape.kernel_w) == (3, 3)
+    kernel = "depthwise_conv_3x3_s8" if three else "depthwise_conv_2d_s8"
+    shared = ("depthwise_pixels.c", "window_s8.c")
+    # Four channels of a pixel are read, and written, before the next four are read.
+    fours = np.arange(0, shape.input_c, 4)
+    reads = (first_read(shape)[:, None] + fours).reshape(-1)
+    scratch_bytes = 0 if shape.window_stays_inside else flat.size
+    lead = lead_bytes(reads, np.arange(4, 4 * len(reads) + 4, 4))
+    return _fast(found, kernel, shared, packed_taps(channels), scratch_bytes, lead)
+
+
+def _fast(
+    found: Convolution,
+    kernel: str,
+    shared: tuple[str, ...],
+    packed: tuple[bytes, bytes],
+    scratch_bytes: int,
+    lead: int,
+) -> Lowered:
+    arguments = (
+        TensorArgument(found.source, "const int8_t *"),
+        ConstantArgument("weights"),
+        ConstantArgument("channels"),
+        TensorArgument(found.target, "int8_t *"),
+        ScratchArgument() if scratch_bytes else LiteralArgument("0"),
+        found.shape.argument(),
+    )
+    return Lowered(
+        layer=found.layer,
+        calls=(Call(kernel, arguments),),
+        sources=(f"{kernel}.c", *shared),
+        constants=(Constant("weights", "uint32_t", packed[0]), Constant("channels", "int32_t", packed[1])),
+        scratch_bytes=scratch_bytes,
+        overlaps=(Overlap(found.source, found.target, lead),),
+    )
 
 
 def _scalar(found: Convolution, kernel: str) -> Lowered:

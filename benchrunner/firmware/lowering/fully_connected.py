@@ -10,11 +10,13 @@ from benchrunner.firmware.lowered import (
     ConstantArgument,
     Lowered,
     Overlap,
+    ScratchArgument,
     StructArgument,
     TensorArgument,
 )
 from benchrunner.firmware.lowering.convolution import bias_values
 from benchrunner.firmware.lowering.geometry import lead_bytes
+from benchrunner.firmware.lowering.packing import folded_channels, packed_fours
 from benchrunner.firmware.lowering.quantisation import (
     activation_range,
     fixed_point,
@@ -27,8 +29,11 @@ from benchrunner.firmware.lowering.registry import require
 from benchrunner.model import Model, Operator
 
 
-def lower_fully_connected(model: Model, operator: Operator) -> Lowered:
-    """A fully connected layer; leading dimensions of the input count as batch."""
+def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = False) -> Lowered:
+    """A fully connected layer; leading dimensions of the input count as batch.
+
+    `plain` takes the loops that the fast kernel is compared with.
+    """
     tensors = model.graph.tensors
     source, weights, target = (
         tensors[operator.inputs[0]],
@@ -48,11 +53,10 @@ def lower_fully_connected(model: Model, operator: Operator) -> Lowered:
         source.elements == batches * input_c and target.elements == batches * output_c,
         f"{source.elements} values in and {target.elements} out for weights of {output_c} x {input_c}",
     )
-    bias = tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
-    multipliers = np.array(
-        [fixed_point(_factor(scale, scale_of(source), scale_of(target))) for scale in scales]
+    bias_tensor = (
+        tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
     )
-    channels = np.column_stack([bias_values(bias, output_c), multipliers])
+    multipliers = [fixed_point(_factor(scale, scale_of(source), scale_of(target))) for scale in scales]
     low, high = activation_range(operator.text("activation", "NONE"), target)
     shape = StructArgument(
         "fully_connected_shape_t",
@@ -66,27 +70,34 @@ def lower_fully_connected(model: Model, operator: Operator) -> Lowered:
             ("output_max", str(high)),
         ),
     )
-    reads = np.repeat(np.arange(batches) * input_c, output_c)
+    flat = np.frombuffer(weights.data or b"", np.int8).reshape(output_c, input_c)
+    bias = bias_values(bias_tensor, output_c)
+    fast = folded_channels(flat, bias, multipliers, (zero_of(source), zero_of(target)), rounded_once=True)
+    packed = packed_fours(fast) if fast and not plain else None
+    if packed:
+        kernel, ctype, scratch_bytes = "fully_connected_s8", "uint32_t", 8 * -(-input_c // 4)
+        reads, written = np.arange(batches) * input_c, np.arange(1, batches + 1) * output_c
+    else:
+        kernel, ctype, scratch_bytes = "fully_connected_scalar_s8", "int8_t", 0
+        table = np.column_stack([bias, np.array(multipliers)])
+        packed = flat.tobytes(), table.astype("<i4").tobytes()
+        reads = np.repeat(np.arange(batches) * input_c, output_c)
+        written = np.arange(1, len(reads) + 1)
+    arguments = (
+        TensorArgument(source.index, "const int8_t *"),
+        ConstantArgument("weights"),
+        ConstantArgument("channels"),
+        TensorArgument(target.index, "int8_t *"),
+        *((ScratchArgument(),) if scratch_bytes else ()),
+        shape,
+    )
     return Lowered(
         layer=operator.index,
-        calls=(
-            Call(
-                "fully_connected_scalar_s8",
-                (
-                    TensorArgument(source.index, "const int8_t *"),
-                    ConstantArgument("weights"),
-                    ConstantArgument("channels"),
-                    TensorArgument(target.index, "int8_t *"),
-                    shape,
-                ),
-            ),
-        ),
-        sources=("fully_connected_scalar_s8.c",),
-        constants=(
-            Constant("weights", "int8_t", bytes(weights.data or b"")),
-            Constant("channels", "int32_t", channels.astype("<i4").tobytes()),
-        ),
-        overlaps=(Overlap(source.index, target.index, lead_bytes(reads, np.arange(1, len(reads) + 1))),),
+        calls=(Call(kernel, arguments),),
+        sources=(f"{kernel}.c",),
+        constants=(Constant("weights", ctype, packed[0]), Constant("channels", "int32_t", packed[1])),
+        scratch_bytes=scratch_bytes,
+        overlaps=(Overlap(source.index, target.index, lead_bytes(reads, written)),),
     )
 
 

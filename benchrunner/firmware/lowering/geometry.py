@@ -37,8 +37,11 @@ class ConvShape:
     output_max: int
 
     @property
-    def pixels(self) -> int:
-        return self.batches * self.output_h * self.output_w
+    def window_stays_inside(self) -> bool:
+        """Whether no window reaches beyond the image."""
+        bottom = (self.output_h - 1) * self.stride_h - self.pad_top + (self.kernel_h - 1) * self.dilation_h
+        right = (self.output_w - 1) * self.stride_w - self.pad_left + (self.kernel_w - 1) * self.dilation_w
+        return self.pad_top == self.pad_left == 0 and bottom < self.input_h and right < self.input_w
 
     def argument(self) -> StructArgument:
         names = [field.name for field in fields(self)]

@@ -1,0 +1,18 @@
+/* CONV_2D of any window: windows are widened two at a time, and multiplied with packed weights.
+ *
+ * weights, channels: as columns_s8.h says. Bytes of a window are in the model's order, [kernel_h][kernel_w][input_c].
+ * scratch: 16 * groups bytes for two columns, and the bytes of a window where one may have to be copied (it reaches
+ * beyond the image, or its rows are not whole groups), aligned to 8, where groups is the number of
+ * the window's bytes divided by 4, rounded up.
+ * The output may lie over the input if no pixel's output ends behind the first byte that a later window reads, pixels
+ * taken in twos.
+ */
+#ifndef BENCH_CONV_2D_S8_H
+#define BENCH_CONV_2D_S8_H
+
+#include "conv_shape.h"
+
+void conv_2d_s8(const int8_t *input, const uint32_t *weights, const int32_t *channels, int8_t *output, void *scratch,
+                const conv_shape_t *shape);
+
+#endif
