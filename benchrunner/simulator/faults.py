@@ -63,6 +63,7 @@ class Faults:
     wrong_clock: float | None = None  # the counter runs this many times as fast as the manifest says
     wrapped_counter: bool = False  # 32 bits, about to wrap at boot
     frozen_counter: bool = False
+    dead_crystal: bool = False  # the external clock never becomes ready (emulated boards)
     slow_line: int | None = None  # baud rate at which bytes really travel, on the board's clock
 
 

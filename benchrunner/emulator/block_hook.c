@@ -1,0 +1,51 @@
+/* Counts executed instructions: Unicorn calls on_block once per basic block that is entered.
+ *
+ * A block's length is given in bytes, so its instructions are counted once from its code (Thumb: a halfword whose upper
+ * five bits are at least 0b11101 starts an instruction of four bytes, ARMv7-M ARM A5.1) and remembered. At `limit` the
+ * engine is stopped before the block, which is then not counted; so a later start from the same place counts it once.
+ */
+#include <stdint.h>
+
+typedef struct {
+    uint64_t count;           /* instructions of all blocks entered */
+    uint64_t limit;           /* no block is entered at or above this count */
+    uint64_t stopped;         /* 1: the engine was stopped here */
+    const uint8_t *code;      /* copy of the memory whose code does not change while the engine lives */
+    uint64_t code_base, code_bytes;
+    uint16_t *sizes, *counts; /* per halfword of it: the last block that started there, in bytes and instructions */
+    int (*stop)(void *uc);
+    int (*read)(void *uc, uint64_t address, void *bytes, uint64_t size);
+} counter_t;
+
+static uint16_t instructions_in(const uint8_t *code, uint32_t size) {
+    uint16_t found = 0;
+    for (uint32_t at = 0; at < size; found++) {
+        at += (at + 1u < size && code[at + 1u] >> 3 >= 0x1Du) ? 4u : 2u;
+    }
+    return found;
+}
+
+void on_block(void *uc, uint64_t address, uint32_t size, void *user) {
+    counter_t *counter = user;
+    if (counter->count >= counter->limit) {
+        counter->stopped = 1;
+        counter->stop(uc);
+        return;
+    }
+    uint64_t offset = address - counter->code_base;
+    if (offset < counter->code_bytes && size <= counter->code_bytes - offset && size < 0x10000u) {
+        uint64_t entry = offset >> 1;
+        if (counter->sizes[entry] != size) {
+            counter->sizes[entry] = (uint16_t)size;
+            counter->counts[entry] = instructions_in(counter->code + offset, size);
+        }
+        counter->count += counter->counts[entry];
+        return;
+    }
+    uint8_t copy[4096]; /* code in RAM may change: counted anew each time */
+    if (size <= sizeof copy && counter->read(uc, address, copy, size) == 0) {
+        counter->count += instructions_in(copy, size);
+    } else {
+        counter->count += size / 2u;
+    }
+}
