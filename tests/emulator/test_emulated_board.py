@@ -345,7 +345,7 @@ def test_the_timer_counts_at_its_clock_and_the_chip_names_itself(tmp_path: Path)
         REG(RCC + 0xE8) |= 1u; REG(0x40000028u) = 1u; REG(0x40000014u) = 1u; REG(0x40000000u) = 1u;
         uint32_t cycles = DWT_CYCCNT, ticks = REG(0x40000024u);
         for (volatile int i = 0; i < 10000; i++) {}
-        put_word(DWT_CYCCNT - cycles); put_word(REG(0x40000024u) - ticks); 
+        put_word(DWT_CYCCNT - cycles); put_word(REG(0x40000024u) - ticks);
         put_word(REG(0x5C001000u) & 0xFFFu);
         for (;;) get();
     """
