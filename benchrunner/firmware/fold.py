@@ -14,7 +14,7 @@ from benchrunner.firmware.lowering.movement import Selection, selections
 from benchrunner.model import Model, Operator, Tensor
 
 _TYPES = ("int32", "int64")  # shapes and indices; values of the network are never computed here
-_FOLDED = (
+FOLDED = (
     *("SHAPE", "STRIDED_SLICE", "SLICE", "PACK", "CONCATENATION", "GATHER"),
     *("REDUCE_PROD", "CAST", "ADD", "SUB", "MUL"),
 )
@@ -31,7 +31,7 @@ def fold(model: Model) -> Model:
         current = _with_tensors(model, found)
         if operator.name == "RESHAPE":
             _fix_shape(operator, found)
-        elif operator.name in _FOLDED:
+        elif operator.name in FOLDED:
             value = _value(current, operator)
             if value is not None:
                 index = operator.outputs[0]
