@@ -25,6 +25,13 @@ ZIG_CORES = {
 }
 
 
+# What port_stub.c answers to every byte.
+ANSWER = (
+    "initialised", "cleared", "core_clock_hz", "clock_fallback", "counter_running", "fidelity", "icache",
+    "dcache", "prefetch", "flash_wait_states", "chip_id", "reset_cause", "painted_bytes", "cycles",
+)  # fmt: skip
+
+
 def stm32_boards() -> dict[str, Board]:
     """Every board of an STM32 family that has a port here."""
     return {

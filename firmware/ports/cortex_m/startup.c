@@ -132,30 +132,34 @@ _Noreturn void port_jump_to_bootloader(void) {
     port_reset();
 }
 
-/* Every exception comes here; nothing returns from it. Where the stack pointer has left the stack (an overflow), the
- * registers could not be stacked: the report then starts on a new stack and has no registers. 256 bytes of room are
- * needed for the report. Unused r3 becomes the stacked frame, or 0. */
+/* Where the registers of the code that faulted are kept while the report runs. */
+__attribute__((used)) uint32_t port_fault_frame[8];
+
+/* Every exception comes here; nothing returns from it, so that the report may have the whole stack for itself: an
+ * overflow must not become a second fault. The stacked registers are saved first. Where the stack pointer has left the
+ * stack they could not be stacked: the report then has none. */
 __attribute__((naked, used)) void port_fault_entry(void) {
     __asm volatile(
         "mrs r1, msp\n\t"
         "mov r2, lr\n\t"
-        "mov r0, r1\n\t"
+        "movs r0, #0\n\t"
         "movw r3, #:lower16:__stack_limit\n\t"
         "movt r3, #:upper16:__stack_limit\n\t"
-        "add r3, r3, #256\n\t"
         "cmp r1, r3\n\t"
         "blo 1f\n\t"
         "movw r3, #:lower16:__stack_top\n\t"
         "movt r3, #:upper16:__stack_top\n\t"
         "sub r3, r3, #32\n\t" /* the frame itself */
         "cmp r1, r3\n\t"
-        "bls 2f\n"
+        "bhi 1f\n\t"
+        "movw r0, #:lower16:port_fault_frame\n\t"
+        "movt r0, #:upper16:port_fault_frame\n\t"
+        "ldmia r1, {r4-r11}\n\t"
+        "stmia r0, {r4-r11}\n"
         "1:\n\t"
-        "movs r0, #0\n\t"
         "movw r3, #:lower16:__stack_top\n\t"
         "movt r3, #:upper16:__stack_top\n\t"
-        "msr msp, r3\n"
-        "2:\n\t"
+        "msr msp, r3\n\t"
         "b port_fault_report\n");
 }
 

@@ -14,5 +14,9 @@
 #ifndef PORT_WATCHDOG
 #define PORT_WATCHDOG 0
 #endif
+/* A machine of QEMU, where reading the unique id is a bus fault. */
+#ifndef PORT_HAS_NO_UID
+#define PORT_HAS_NO_UID 0
+#endif
 
 #endif

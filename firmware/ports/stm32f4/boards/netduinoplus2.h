@@ -1,8 +1,10 @@
-/* Netduino Plus 2 (STM32F405RG). RM0090, datasheet DS8626, schematic. */
+/* Netduino Plus 2 (STM32F405RG), as QEMU's machine of that name: no RCC, PWR, FLASH, DWT and unique id answer there, so
+ * that the port falls back to HSI and says so. On the real board the clock would be 168 MHz. RM0090, DS8626. */
 #ifndef BOARD_PORT_H
 #define BOARD_PORT_H
 
-#define PORT_HSE_HZ 25000000u /* schematic: crystal */
+#define PORT_HAS_NO_UID 1
+#define PORT_HSE_HZ 25000000u /* crystal */
 #define PORT_HSE_BYPASS 0
 #define PORT_PLL_M 25u /* 1 MHz */
 #define PORT_PLL_N 336u /* 336 MHz */
@@ -16,7 +18,7 @@
 #define PORT_VOS 1u /* RM0090, PWR_CR: bit 14 set is scale 1, up to 168 MHz */
 #define PORT_OVERDRIVE 0
 
-/* schematic: virtual COM port on PA9 (TX), PA10 (RX); DS8626, alternate function 7 of both. */
+/* The first serial port of the machine, PA9 (TX), PA10 (RX); DS8626, alternate function 7 of both. */
 #define PORT_TX_PORT 0u
 #define PORT_TX_PIN 9u
 #define PORT_TX_FUNCTION 7u
