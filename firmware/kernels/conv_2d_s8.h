@@ -1,9 +1,10 @@
 /* CONV_2D of any window: windows are widened two at a time, and multiplied with packed weights.
  *
- * weights, channels: as columns_s8.h says. Bytes of a window are in the model's order, [kernel_h][kernel_w][input_c].
+ * weights, channels: as columns_s8.h says. Bytes of a window: of each of its kernel_h rows the whole groups of four,
+ * then the bytes left over of all rows.
  * scratch: 16 * groups bytes for two columns, and the bytes of a window where one may have to be copied (it reaches
- * beyond the image, or its rows are not whole groups), aligned to 8, where groups is the number of
- * the window's bytes divided by 4, rounded up.
+ * beyond the image, or its taps are not side by side), aligned to 8, where groups is the number of the window's bytes
+ * divided by 4, rounded up.
  * The output may lie over the input if no pixel's output ends behind the first byte that a later window reads, pixels
  * taken in twos.
  */

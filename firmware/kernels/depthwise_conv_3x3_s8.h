@@ -4,7 +4,7 @@
 
 #include "conv_shape.h"
 
-void depthwise_conv_3x3_s8(const int8_t *input, const uint32_t *weights, const int32_t *channels, int8_t *output,
-                           void *scratch, const conv_shape_t *shape);
+void depthwise_conv_3x3_s8(const int8_t *input, const uint32_t *packed, int8_t *output, void *scratch,
+                           const conv_shape_t *shape);
 
 #endif

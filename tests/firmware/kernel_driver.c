@@ -33,10 +33,10 @@ static void run_conv_1x1(void **a) {
     conv_1x1_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 static void run_depthwise(void **a) {
-    depthwise_conv_2d_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+    depthwise_conv_2d_s8(a[0], a[1], a[2], a[3], a[4]);
 }
 static void run_depthwise_3x3(void **a) {
-    depthwise_conv_3x3_s8(a[0], a[1], a[2], a[3], a[4], a[5]);
+    depthwise_conv_3x3_s8(a[0], a[1], a[2], a[3], a[4]);
 }
 static void run_fully_connected(void **a) {
     fully_connected_s8(a[0], a[1], a[2], a[3], a[4], a[5]);

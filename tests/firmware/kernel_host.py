@@ -33,7 +33,7 @@ FUNCTIONS = (
     "depthwise_conv_3x3_s8",
     "fully_connected_s8",
 )
-SHARED = ("columns_s8", "window_s8", "depthwise_pixels")
+SHARED = ("columns_s8", "window_s8", "depthwise_runs")
 _STRUCTS = {"conv_shape_t": "h", "fully_connected_shape_t": "i"}  # the type of all of its fields
 GUARD = bytes(range(0xA0, 0xC0))  # around every buffer
 

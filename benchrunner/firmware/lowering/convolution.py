@@ -140,7 +140,7 @@ def bias_values(bias: Tensor | None, count: int) -> NDArray[np.int32]:
 def _columns(found: Convolution, weights: NDArray[np.int8]) -> Lowered | None:
     """Packed weights, [C, kh, kw, c], times two windows at once; None where the layer does not pack."""
     shape = found.shape
-    flat = weights.reshape(shape.output_c, -1)
+    flat = _rows_in_groups(weights)
     channels = folded_channels(flat, found.bias, found.multipliers, (shape.input_zero, shape.output_zero))
     packed = packed_pairs(channels) if channels else None
     if packed is None:
@@ -151,13 +151,22 @@ def _columns(found: Convolution, weights: NDArray[np.int8]) -> Lowered | None:
     shared: tuple[str, ...] = ("columns_s8.c",)
     if (shape.kernel_h, shape.kernel_w, shape.stride_h, shape.stride_w) != (1, 1, 1, 1):
         kernel, shared = "conv_2d_s8", ("columns_s8.c", "window_s8.c")
-        in_groups = shape.kernel_w * shape.input_c % 4 == 0 and (shape.dilation_w == 1 or shape.kernel_w == 1)
-        copied_bytes = 0 if in_groups and shape.window_stays_inside else window_bytes
+        side_by_side = shape.dilation_w == 1 or shape.kernel_w == 1
+        copied_bytes = 0 if side_by_side and shape.window_stays_inside else window_bytes
     reads = first_read(shape)
     reads[: len(reads) - 1 : 2] = np.minimum(reads[: len(reads) - 1 : 2], reads[1::2])
     written = np.minimum(np.arange(2, len(reads) + 2, 2), len(reads)) * shape.output_c
     lead = lead_bytes(reads[::2], written)
-    return _fast(found, kernel, shared, packed, columns_bytes + copied_bytes, lead)
+    constants = (Constant("weights", "uint32_t", packed[0]), Constant("channels", "int32_t", packed[1]))
+    return _fast(found, kernel, shared, constants, columns_bytes + copied_bytes, lead)
+
+
+def _rows_in_groups(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Weights [C, kh, kw, c] as [C, window], in the order of bytes that conv_2d_s8.h asks for."""
+    rows = weights.reshape(*weights.shape[:2], -1)
+    whole = rows.shape[2] // 4 * 4
+    parts = [part.reshape(len(weights), -1) for part in (rows[:, :, :whole], rows[:, :, whole:])]
+    return np.concatenate(parts, axis=1)
 
 
 def _taps(found: Convolution) -> Lowered | None:
@@ -170,27 +179,27 @@ def _taps(found: Convolution) -> Lowered | None:
         return None
     three = (shape.kernel_h, shape.kernel_w) == (3, 3)
     kernel = "depthwise_conv_3x3_s8" if three else "depthwise_conv_2d_s8"
-    shared = ("depthwise_pixels.c", "window_s8.c")
+    shared = ("depthwise_runs.c", "window_s8.c")
     # Four channels of a pixel are read, and written, before the next four are read.
     fours = np.arange(0, shape.input_c, 4)
     reads = (first_read(shape)[:, None] + fours).reshape(-1)
     scratch_bytes = 0 if shape.window_stays_inside else flat.size
     lead = lead_bytes(reads, np.arange(4, 4 * len(reads) + 4, 4))
-    return _fast(found, kernel, shared, packed_taps(channels), scratch_bytes, lead)
+    constants = (Constant("packed", "uint32_t", packed_taps(channels)),)
+    return _fast(found, kernel, shared, constants, scratch_bytes, lead)
 
 
 def _fast(
     found: Convolution,
     kernel: str,
     shared: tuple[str, ...],
-    packed: tuple[bytes, bytes],
+    constants: tuple[Constant, ...],
     scratch_bytes: int,
     lead: int,
 ) -> Lowered:
     arguments = (
         TensorArgument(found.source, "const int8_t *"),
-        ConstantArgument("weights"),
-        ConstantArgument("channels"),
+        *(ConstantArgument(constant.name) for constant in constants),
         TensorArgument(found.target, "int8_t *"),
         ScratchArgument() if scratch_bytes else LiteralArgument("0"),
         found.shape.argument(),
@@ -199,7 +208,7 @@ def _fast(
         layer=found.layer,
         calls=(Call(kernel, arguments),),
         sources=(f"{kernel}.c", *shared),
-        constants=(Constant("weights", "uint32_t", packed[0]), Constant("channels", "int32_t", packed[1])),
+        constants=constants,
         scratch_bytes=scratch_bytes,
         overlaps=(Overlap(found.source, found.target, lead),),
     )

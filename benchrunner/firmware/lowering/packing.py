@@ -122,16 +122,18 @@ def packed_fours(channels: Channels) -> tuple[bytes, bytes] | None:
     return np.ascontiguousarray(ordered).astype("<i2").tobytes(), _words(table)
 
 
-def packed_taps(channels: Channels) -> tuple[bytes, bytes]:
+def packed_taps(channels: Channels) -> bytes:
     """Weights and channels, a multiple of 4, as depthwise_conv_2d_s8.h wants them."""
     weights = channels.weights
     fours = weights.reshape(-1, 4, weights.shape[1])  # [four, channel, tap]
     even = weights.shape[1] // 2 * 2
     twos = fours[:, :, :even].reshape(len(fours), 2, 2, -1, 2)  # [four, half, channel, two taps, which]
     paired = twos.transpose(0, 3, 1, 4, 2).reshape(len(fours), -1)
-    table = np.column_stack([channels.bias, channels.scale, channels.rounding, channels.shift])
-    data = np.concatenate([paired, fours[:, :, even:].reshape(len(fours), -1)], axis=1)
-    return data.astype(np.int8).tobytes(), _words(table)
+    taps = np.concatenate([paired, fours[:, :, even:].reshape(len(fours), -1)], axis=1)
+    table = np.column_stack([channels.scale, channels.rounding, channels.shift]).reshape(len(fours), -1)
+    parts = [_words(channels.bias.reshape(len(fours), 4)), taps.astype(np.int8).tobytes(), _words(table)]
+    rows = [np.frombuffer(part, "<u4").reshape(len(fours), -1) for part in parts]
+    return np.concatenate(rows, axis=1).tobytes()
 
 
 def _paired(weights: NDArray[np.int8]) -> NDArray[np.int64] | None:
