@@ -504,7 +504,6 @@ int main(void)
         send_unfit(0);
         serve();
     }
-    bench_text_boot();
     if (port_conditions()->clock_fallback) {
         bench_line_t line = {.count = 0};
         bench_line_text(&line, "the wished clock did not come up, the core runs at Hz ");

@@ -26,9 +26,7 @@ uint64_t bench_divide(uint64_t value, uint32_t divisor, uint32_t *remainder);
 
 /* Sees every byte that arrives. True if it ends a command: then neither it nor the bytes before are part of a frame. */
 bool bench_text_take(uint8_t byte, bool after_gap);
-/* Executes and answers the commands that have arrived. */
+/* Executes and answers the commands that have arrived. Called while idle, too. */
 void bench_text_execute(void);
-/* Says that the board has booted. */
-void bench_text_boot(void);
 
 #endif

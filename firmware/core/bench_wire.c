@@ -198,10 +198,6 @@ __attribute__((weak)) void bench_text_execute(void)
 {
 }
 
-__attribute__((weak)) void bench_text_boot(void)
-{
-}
-
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void put_wire(uint8_t byte)

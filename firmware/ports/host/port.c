@@ -33,7 +33,8 @@
 
 static port_conditions_t conditions;
 static volatile uint64_t *clock_file;
-static uint64_t spent_ns;
+static uint64_t spent_ns, boot_ns;
+static volatile sig_atomic_t fault_asked; /* by a signal from outside: taken up at the next look at the wire */
 static struct {
     uint8_t bytes[4096];
     size_t at, count;
@@ -52,12 +53,11 @@ extern uint8_t host_image[];
 extern const size_t host_image_bytes;
 void host_paint_stack(void);
 
-static void on_fault(int number, siginfo_t *info, void *context)
+static _Noreturn void fault(int number, uintptr_t address)
 {
-    (void)context;
-    const port_fault_t fault = {
+    const port_fault_t found = {
         .exception = (uint32_t)number,
-        .pc = (uint32_t)(uintptr_t)info->si_addr,
+        .pc = (uint32_t)address,
         .lr = 0x08001235u,
         .xpsr = 0x61000000u,
         .sp = 0x2001FF00u,
@@ -66,10 +66,27 @@ static void on_fault(int number, siginfo_t *info, void *context)
         .mmfar = 0xE000ED34u,
         .bfar = 0xE000ED38u,
     };
+    bench_fault(&found);
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_code <= 0) { /* sent by a process: this one may be in the middle of a system call's result */
+        fault_asked = number;
+        return;
+    }
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    bench_fault(&fault);
+    fault(number, (uintptr_t)info->si_addr);
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 void port_init(void)
@@ -92,6 +109,7 @@ void port_init(void)
         clock_file = mapped;
         (void)close(descriptor);
     }
+    boot_ns = monotonic_ns();
     conditions = (port_conditions_t){
         .core_clock_hz = 1000000000u,
         .chip_id = (uint16_t)(chip != NULL ? strtoul(chip, NULL, 0) : 0),
@@ -131,7 +149,6 @@ void host_spend_ns(uint64_t ns)
 
 uint64_t port_cycles(void)
 {
-    struct timespec now;
     counter_was_read = true;
     if (!conditions.counter_running) {
         return 42;
@@ -139,8 +156,7 @@ uint64_t port_cycles(void)
     if (clock_file != NULL) {
         return *clock_file += READING_NS;
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + spent_ns;
+    return monotonic_ns() - boot_ns + spent_ns;
 }
 
 static void put_out(void)
@@ -168,6 +184,11 @@ static void nap(void)
 
 bool port_uart_read(uint8_t *byte)
 {
+    if (fault_asked != 0) {
+        const int number = fault_asked;
+        fault_asked = 0;
+        fault(number, 0);
+    }
     if (in.at == in.count) {
         if (counter_was_read) {
             put_out();

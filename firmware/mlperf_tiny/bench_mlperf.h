@@ -1,7 +1,7 @@
 /* What makes an image answer the MLPerf Tiny serial commands (docs/protocol.md, section "MLPerf Tiny").
  *
- * bench_mlperf.c has a weak `bench_mlperf` whose model is NULL: commands are then ignored. The generated code of one of
- * the benchmark's models defines a strong one. A build that leaves bench_mlperf.c out works, too.
+ * The image of one of the benchmark's models is built with bench_mlperf.c, and its generated code defines the one object
+ * `bench_mlperf`. Images without the file ignore the commands. The model has one int8 input and one int8 output.
  */
 #ifndef BENCH_MLPERF_H
 #define BENCH_MLPERF_H
@@ -16,10 +16,10 @@ typedef enum {
 } bench_mlperf_load_t;
 
 typedef struct {
-    const char *model;  /* "kws01", "vww01", "ic01", "ad01"; NULL: no commands */
-    const char *vendor; /* in the answer to name%, e.g. the board's name */
+    const char *model;  /* "kws01", "vww01", "ic01", "ad01" */
+    const char *vendor; /* in the answer to name%, e.g. the board's id */
     bench_mlperf_load_t load;
-    float *floats; /* BENCH_MLPERF_FLOATS: as many as input 0 has bytes; else NULL */
+    float *floats; /* BENCH_MLPERF_FLOATS: as many as the input has bytes; else NULL */
     float input_scale;
     int32_t input_zero_point;
     float output_scale;
