@@ -24,9 +24,10 @@ void flip_sign_s8(const void *input, void *output, uint32_t count)
     const uint8_t *in = input;
     uint8_t *out = output;
     for (; count >= 16u; count -= 16u) {
-        for (uint32_t i = 0; i < 16u; i += 4u) {
-            store_word(out + i, load_word(in + i) ^ 0x80808080u);
-        }
+        store_word(out, load_word(in) ^ 0x80808080u);
+        store_word(out + 4, load_word(in + 4) ^ 0x80808080u);
+        store_word(out + 8, load_word(in + 8) ^ 0x80808080u);
+        store_word(out + 12, load_word(in + 12) ^ 0x80808080u);
         in += 16;
         out += 16;
     }

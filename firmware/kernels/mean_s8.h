@@ -13,8 +13,9 @@ typedef struct {
     uint32_t columns;
     uint32_t inner;
     int32_t offset; /* -zero point * number of values */
+    int32_t left_shift; /* 1 .. 21; the shifted sum stays below 2^30 */
     int32_t multiplier;
-    int32_t shift; /* to the left where positive */
+    int32_t right_shift; /* 0 .. 31 */
     int32_t output_zero_point;
 } mean_s8_t;
 

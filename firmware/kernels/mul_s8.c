@@ -1,9 +1,12 @@
 #include "mul_s8.h"
 
+#include <stdbool.h>
+
 #include "rounding.h"
 
+/* `saturating`: the output has the whole range of int8, so that one instruction clamps. */
 static inline void mul_row(const int8_t *first, const int8_t *second, int8_t *output, uint32_t first_step,
-                           uint32_t second_step, uint32_t count, const mul_s8_t *plan)
+                           uint32_t second_step, uint32_t count, bool saturating, const mul_s8_t *plan)
 {
     const int32_t first_zero_point = plan->first_zero_point;
     const int32_t second_zero_point = plan->second_zero_point;
@@ -13,13 +16,13 @@ static inline void mul_row(const int8_t *first, const int8_t *second, int8_t *ou
     const int32_t half = right == 0 ? 0 : (int32_t)(1u << (right - 1));
     const int32_t signs = right == 0 ? 0 : -1; /* nothing is rounded where nothing is shifted out */
     const int32_t output_zero_point = plan->output_zero_point;
-    const int32_t low = plan->low;
-    const int32_t high = plan->high;
-    for (; count != 0u; count--) {
+    const int8_t *end = output + count;
+#pragma GCC unroll 2
+    while (output != end) {
         int32_t product = (*first - first_zero_point) * (*second - second_zero_point);
         int32_t value = high_multiply(product * (1 << left), multiplier);
         value = ((value + (value >> 31 & signs) + half) >> right) + output_zero_point;
-        *output++ = (int8_t)clamp(value, low, high);
+        *output++ = (int8_t)(saturating ? saturate_s8(value) : clamp(value, plan->low, plan->high));
         first += first_step;
         second += second_step;
     }
@@ -28,6 +31,8 @@ static inline void mul_row(const int8_t *first, const int8_t *second, int8_t *ou
 void mul_s8(const int8_t *first, const int8_t *second, int8_t *output, const mul_s8_t *plan)
 {
     const uint32_t count = plan->size[3];
+    const bool fast =
+        plan->first_step[3] == 1u && plan->second_step[3] == 1u && plan->low == -128 && plan->high == 127;
     const int8_t *first_at[3];
     const int8_t *second_at[3];
     first_at[0] = first;
@@ -39,11 +44,11 @@ void mul_s8(const int8_t *first, const int8_t *second, int8_t *output, const mul
             first_at[2] = first_at[1];
             second_at[2] = second_at[1];
             for (uint32_t k = 0; k < plan->size[2]; k++) {
-                if (plan->first_step[3] == 1u && plan->second_step[3] == 1u) {
-                    mul_row(first_at[2], second_at[2], output, 1u, 1u, count, plan);
+                if (fast) {
+                    mul_row(first_at[2], second_at[2], output, 1u, 1u, count, true, plan);
                 } else {
                     mul_row(first_at[2], second_at[2], output, plan->first_step[3], plan->second_step[3], count,
-                            plan);
+                            false, plan);
                 }
                 output += count;
                 first_at[2] += plan->first_step[2];

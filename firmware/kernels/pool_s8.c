@@ -1,5 +1,7 @@
 #include "pool_s8.h"
 
+#include <stdbool.h>
+
 #include "window.h"
 
 typedef struct {
@@ -60,6 +62,9 @@ void average_pool_s8(const int8_t *input, int8_t *output, const pool_s8_t *plan)
 
 void max_pool_s8(const int8_t *input, int8_t *output, const pool_s8_t *plan)
 {
+    const bool bounded = plan->low != -128 || plan->high != 127;
+    const uint32_t low = (uint32_t)(uint8_t)plan->low * 0x01010101u;
+    const uint32_t high = (uint32_t)(uint8_t)plan->high * 0x01010101u;
     const uint32_t channels = (uint32_t)plan->channels;
     const uint32_t row_step = (uint32_t)plan->input_width * channels;
     for (int32_t batch = 0; batch < plan->batches; batch++) {
@@ -78,9 +83,12 @@ void max_pool_s8(const int8_t *input, int8_t *output, const pool_s8_t *plan)
                         }
                         row += row_step;
                     }
-                    for (uint32_t i = 0; i < 4u; i++) {
-                        *output++ = (int8_t)clamp((int8_t)(largest >> 8u * i), plan->low, plan->high);
+                    if (bounded) {
+                        largest = maximum_bytes(largest, low);
+                        largest = ~maximum_bytes(~largest, ~high); /* ~x = -1 - x turns the order round */
                     }
+                    store_word(output, largest);
+                    output += 4;
                 }
                 for (; channel < channels; channel++) {
                     const int8_t *row = window.input + channel;

@@ -1,22 +1,18 @@
 #include "quantise_f32.h"
 
+#include "rounding.h"
+
 void quantise_f32(const float *input, void *output, uint32_t count, const quantise_f32_t *plan)
 {
     uint8_t *out = output;
     const float scale = plan->scale;
     const int32_t zero_point = plan->zero_point;
-    const float low = (float)(-128 - zero_point);
-    const float high = (float)(127 - zero_point);
     for (; count != 0u; count--) {
-        float value = *input++ / scale;
-        /* The bounds are integers: to clamp first and to round after is the same, and the conversion cannot overflow.
-         * A NaN becomes `low`. */
-        value = value > low ? value : low;
-        value = value < high ? value : high;
-        int32_t rounded = (int32_t)value;
-        const float rest = value - (float)rounded; /* exact */
-        rounded += (rest >= 0.5f) - (rest <= -0.5f);
-        *out++ = (uint8_t)((uint32_t)(rounded + zero_point) ^ plan->flip);
+        const float value = *input++ / scale;
+        /* Twice the value, which is exact, towards zero; no output needs more than the bounds here. */
+        const int32_t twice = clamp(saturating_integer(value + value), -1024, 1023);
+        const int32_t rounded = (twice + (twice >> 31 | 1)) / 2;
+        *out++ = (uint8_t)((uint32_t)saturate_s8(rounded + zero_point) ^ plan->flip);
     }
 }
 

@@ -34,22 +34,13 @@ static inline int32_t doubling_high_multiply(int32_t a, int32_t b)
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
-/* value / 2^shift, halves away from zero; shift in 0 .. 31. */
+/* value / 2^shift, halves away from zero; shift in 0 .. 31, |value| up to 2^30. */
 static inline int32_t rounding_shift(int32_t value, int32_t shift)
 {
     if (shift == 0) {
         return value;
     }
-    return (int32_t)(((int64_t)value + (INT64_C(1) << (shift - 1)) + (value >> 31)) >> shift);
-}
-
-/* value * multiplier / 2^31 * 2^shift, rounded twice; the product of value and 2^shift must fit 32 bits. */
-static inline int32_t requantise(int32_t value, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0) {
-        return doubling_high_multiply(value * (1 << shift), multiplier);
-    }
-    return rounding_shift(doubling_high_multiply(value, multiplier), -shift);
+    return (value + (value >> 31) + (int32_t)(1u << (shift - 1))) >> shift;
 }
 
 static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
@@ -67,6 +58,20 @@ static inline int32_t saturate_s8(int32_t value)
     return result;
 #else
     return clamp(value, -128, 127);
+#endif
+}
+
+/* `value` rounded towards zero and saturated. */
+static inline int32_t saturating_integer(float value)
+{
+#if defined(__ARM_FP) && (__ARM_FP & 4)
+    float converted;
+    int32_t result;
+    __asm__("vcvt.s32.f32 %0, %1" : "=t"(converted) : "t"(value));
+    __builtin_memcpy(&result, &converted, sizeof result);
+    return result;
+#else
+    return value >= 2147483648.0f ? INT32_MAX : value < -2147483648.0f ? INT32_MIN : (int32_t)value;
 #endif
 }
 

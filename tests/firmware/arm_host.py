@@ -51,7 +51,7 @@ class EmulatedCore:
     """A Cortex-M with the kernels in its flash."""
 
     def __init__(self, core: str, program: Path) -> None:
-        self.instructions = 0  # of the last call
+        self.instructions = 0  # of all calls
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(CORES[core][1])
         self._uc.mem_map(_FLASH, _FLASH_BYTES, UC_PROT_READ | UC_PROT_EXEC)
@@ -81,7 +81,6 @@ class EmulatedCore:
         self._uc.mem_write(stack, b"".join(struct.pack("<I", value) for value in rest))
         self._uc.reg_write(UC_ARM_REG_SP, stack)
         self._uc.reg_write(UC_ARM_REG_LR, _RETURN | 1)
-        self.instructions = 0
         self._uc.emu_start(self._functions[function] | 1, _RETURN)
         assert self._uc.reg_read(UC_ARM_REG_SP) == stack
         return b"".join(

@@ -99,18 +99,20 @@ def _mean(model: Model, operator: Operator) -> Lowered:
     )
     blocks = _alternating(x.shape, axes)
     source, result = scale_of(x), scale_of(y)
-    require(count <= 1 << 23, f"a mean of {count} values does not fit 32 bits")
     multiplier, exponent = fixed_point(source.scale / result.scale)
-    require(exponent + count.bit_length() <= 23, "the output's scale is too small for the input's")
     shift = min(count.bit_length() - 1, 32, 31 + exponent)
     multiplier, exponent = (multiplier << shift) // count, exponent - shift
+    # The sum has 8 bits more than the number of values and a sign, and is taken twice.
+    bits = count.bit_length() + max(exponent, 0)
+    require(bits <= 21, f"the sum of {count} values, on the output's scale, does not fit 32 bits")
     plan = StructArgument(
         "mean_s8_t",
         fields(
             **dict(zip(("outer", "rows", "middle", "columns", "inner"), blocks, strict=True)),
             offset=-source.zero_point * count,
+            left_shift=1 + max(exponent, 0),
             multiplier=multiplier,
-            shift=exponent,
+            right_shift=max(-exponent, 0),
             output_zero_point=result.zero_point,
         ),
     )
