@@ -26,6 +26,7 @@ _MAGIC = b"BRIMAGE\x00"
 _VERSION = 1
 _TEXT_LIMIT_BYTES = 4096
 _SHA_OFFSET = BLOCK_OFFSET + struct.calcsize("<8sHHIIII32s")
+_LENGTH_OFFSET = BLOCK_OFFSET + struct.calcsize("<8sHH")
 _CRC_OFFSET = BLOCK_OFFSET + struct.calcsize("<8sHHIII")
 HEADER_BYTES = BLOCK_OFFSET + _BLOCK.size
 
@@ -90,6 +91,23 @@ def build(
     image[_SHA_OFFSET : _SHA_OFFSET + 32] = digest
     struct.pack_into("<I", image, _CRC_OFFSET, crc32)
     return bytes(image)
+
+
+def seal(image: bytes, align_bytes: int) -> bytes:
+    """An image that a compiler made, with everything that is known only then: padding, length, checksums.
+
+    Raises `WrongImageError` when it has no manifest block.
+    """
+    if len(image) < HEADER_BYTES or image[BLOCK_OFFSET : BLOCK_OFFSET + len(_MAGIC)] != _MAGIC:
+        raise WrongImageError(f"no manifest block at offset {BLOCK_OFFSET:#x} of the linked image")
+    sealed = bytearray(image) + b"\xff" * (-len(image) % align_bytes)
+    struct.pack_into("<I", sealed, _LENGTH_OFFSET, len(sealed))
+    sealed[_SHA_OFFSET : _SHA_OFFSET + 32] = bytes(32)
+    sealed[_CRC_OFFSET : _CRC_OFFSET + 4] = bytes(4)
+    digest, crc32 = hashlib.sha256(sealed).digest(), zlib.crc32(sealed)
+    sealed[_SHA_OFFSET : _SHA_OFFSET + 32] = digest
+    struct.pack_into("<I", sealed, _CRC_OFFSET, crc32)
+    return bytes(sealed)
 
 
 def read(flash: bytes) -> ImageInfo:

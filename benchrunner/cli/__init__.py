@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run one model on one board and store the record."),
     "boards": ("boards", "List the boards, or show one."),
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
+    "build": ("build", "Turn a model into a CMake project and an image for a board."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
     "flash": ("flash", "Write a binary to a board through its ROM bootloader."),
     "sim": ("sim", "Run a simulated board for other tools."),

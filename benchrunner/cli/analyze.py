@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from benchrunner.fit import ASSUMPTION, Fit, fit
 from benchrunner.model import Model, load_model
 from benchrunner.model.cost import ModelCost, model_cost
 from benchrunner.zoo import resolve_model
+
+if TYPE_CHECKING:
+    from benchrunner.firmware.compiled import CompiledModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Analysis:
 Examples:
   benchrunner analyze model.tflite
   benchrunner analyze fdmobilenet_0.25_128_int8 --board stm32f746g-disco
+  benchrunner analyze fdmobilenet_0.25_224_int8 --memory
   benchrunner analyze *.tflite --json | jq '.models[].macs'
 """
 )
@@ -40,18 +44,28 @@ Examples:
 @click.option(
     "--board", "boards", multiple=True, metavar="ID", type=BoardId(), help="Only these; may be repeated."
 )
+@click.option("--memory", is_flag=True, help="Also plan the arena of the aot engine, and draw it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(models: tuple[str, ...], boards: tuple[str, ...], as_json: bool) -> int:
+def command(models: tuple[str, ...], boards: tuple[str, ...], memory: bool, as_json: bool) -> int:
     """Print layers, totals, live memory and fit of each MODEL: a .tflite file or a name of the zoo.
 
     Exit status 2 when a file could not be read; the others are printed all the same.
     """
     chosen = [load_board(board) for board in boards] if boards else list_boards()
     analyses, errors = _analyse(models, chosen)
+    plans = _plans(analyses, errors) if memory else {}
     if as_json:
-        click.echo(json.dumps(_document(analyses, errors), indent=2))
+        document = _document(analyses, errors)
+        for entry in document["models"]:
+            if entry["source"] in plans:
+                entry["memory_plan"] = _plan_entry(plans[entry["source"]])
+        click.echo(json.dumps(document, indent=2))
     else:
         _print(analyses)
+        for compiled in plans.values():
+            from benchrunner.cli.footprint_text import memory_table
+
+            click.echo(f"\n{compiled.model.source}: {memory_table(compiled)}")
     for error in errors:
         click.echo(f"error: {error.message}", err=True)
         if error.hint:
@@ -70,6 +84,34 @@ def _analyse(models: tuple[str, ...], boards: list[Board]) -> tuple[list[Analysi
         else:
             analyses.append(Analysis(model, cost, tuple(fit(cost, board) for board in boards)))
     return analyses, errors
+
+
+def _plans(analyses: list[Analysis], errors: list[ModelError]) -> dict[str, CompiledModel]:
+    """Source -> the model as the engine runs it; what it does not run is added to `errors`."""
+    from benchrunner.firmware.compiled import compile_model
+
+    plans: dict[str, CompiledModel] = {}
+    for analysis in analyses:
+        try:
+            plans[analysis.model.source] = compile_model(analysis.model)
+        except ModelError as error:
+            errors.append(error)
+    return plans
+
+
+def _plan_entry(compiled: CompiledModel) -> dict[str, Any]:
+    plan = compiled.plan
+    return {
+        "arena_bytes": plan.arena_bytes,
+        "activation_bytes": plan.activation_bytes,
+        "bound_bytes": plan.bound_bytes,
+        "optimal": plan.optimal,
+        "inputs_overwritten": plan.inputs_overwritten,
+        "buffers": [
+            {**asdict(buffer), "offset_bytes": offset}
+            for buffer, offset in zip(plan.buffers, plan.offsets, strict=True)
+        ],
+    }
 
 
 def _file(name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,7 @@ from benchrunner.firmware.buffers import ALIGN_BYTES, Buffer, Needs, memory_need
 from benchrunner.firmware.lowered import Lowered
 from benchrunner.model import Graph
 
-_SHUFFLES = 200  # tries of the heuristic
-_WORK = 60_000  # placements of the exact search, about half a second
+_WORK = 2_000  # steps of the exact search per question: with some 30 buffers half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +57,37 @@ def plan_memory(graph: Graph, layers: Sequence[Lowered]) -> MemoryPlan:
 
 
 class _Search:
-    """Buffers are placed one by one, each as low as those before it allow: only the order is searched."""
+    """Offsets by two means: placing buffers one by one as low as they go, and an exact search below that.
+
+    The exact search asks whether everything fits below a ceiling. A pair of buffers that lives together has
+    two orders; wherever one of them cannot be kept below the ceiling, the other follows, and only what then
+    still collides is tried both ways.
+    """
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
         self.sizes = [_aligned(buffer.size_bytes) for buffer in needs.buffers]
-        # For every pair (a, b) that lives together: the least offset a - offset b where a is the upper one,
-        # and the least offset b - offset a where b is. Aligned, so that all sums are.
-        self.apart: list[dict[int, tuple[int, int]]] = [{} for _ in needs.buffers]
+        # For every pair (a, b) that lives together: the least offset a - offset b where a is the upper one.
+        self.above: dict[tuple[int, int], int] = {}
+        self.others: list[list[int]] = [[] for _ in needs.buffers]
         for a in range(len(self.sizes)):
             for b in range(a):
                 if needs.together(a, b):
                     self._separate(a, b)
         self.bound = max((self._layer_bound(i) for i in range(-1, needs.layer_count + 1)), default=0)
         self.best: tuple[int, ...] = ()
-        self.best_bytes = sum(self.sizes) + 1
+        self.best_bytes = sum(self.sizes) + ALIGN_BYTES
         self.work = 0
-        self.seen: set[tuple[tuple[int, int], ...]] = set()
         self.proven = False
 
     def _separate(self, a: int, b: int) -> None:
-        above, below = self.sizes[b], self.sizes[a]  # a above b: offset a >= offset b + above; b above a
-        if (b, a) in self.needs.leads:  # b is the output, a the input: a may start `lead` behind b
-            above = min(above, _aligned(self.needs.leads[b, a]))
-        if (a, b) in self.needs.leads:
-            below = min(below, _aligned(self.needs.leads[a, b]))
-        self.apart[a][b] = above, below
-        self.apart[b][a] = below, above
+        for upper, lower in ((a, b), (b, a)):
+            distance = self.sizes[lower]
+            if (lower, upper) in self.needs.leads:  # the lower one is the output, the upper one the input
+                distance = min(distance, _aligned(self.needs.leads[lower, upper]))
+            self.above[upper, lower] = distance
+        self.others[a].append(b)
+        self.others[b].append(a)
 
     def _layer_bound(self, layer: int) -> int:
         """What every plan needs during `layer`: all that lives, outputs over inputs where they may."""
@@ -107,92 +109,153 @@ class _Search:
 
     def run(self) -> tuple[int, ...]:
         count = len(self.sizes)
-        by_size = sorted(range(count), key=lambda i: (-self.sizes[i], i))
-        outputs_first = sorted(
-            range(count), key=lambda i: (-self._weight(i), -self.needs.buffers[i].first, i)
-        )
-        by_time = sorted(range(count), key=lambda i: (self.needs.buffers[i].first, i))
-        order = min((by_size, outputs_first, by_time, by_time[::-1]), key=self._try)
-        shuffler = random.Random(0)  # only to look elsewhere: the result is the same every time
-        for _ in range(_SHUFFLES if count else 0):
-            if self.best_bytes <= self.bound:
-                break
-            changed = list(order)
-            changed.insert(shuffler.randrange(count), changed.pop(shuffler.randrange(count)))
-            before = self.best_bytes
-            if self._try(changed) <= before:
-                order = changed
-        if self.best_bytes > self.bound:
-            # Every plan can be pushed down to one that placing in the order of the offsets finds, where no
-            # buffer may start above one that is pushed against it.
-            ordered = all(max(pair) >= 0 for others in self.apart for pair in others.values())
-            self.proven = self._descend({}, frozenset(range(count)), 0) and ordered
-        self.proven = self.proven or self.best_bytes <= self.bound
+        times = [(buffer.first, buffer.last) for buffer in self.needs.buffers]
+        for order in (
+            sorted(range(count), key=lambda i: (-self.sizes[i], i)),
+            sorted(range(count), key=lambda i: (times[i], i)),
+            sorted(range(count), key=lambda i: (times[i], i), reverse=True),
+        ):
+            self._place(order)
+        # Halving the distance between what is known to fit and what is known not to.
+        low = self.bound
+        self.proven = True
+        while low < self.best_bytes:
+            ceiling = (low + self.best_bytes) // 2 // ALIGN_BYTES * ALIGN_BYTES
+            self.work = 0
+            answer = self._fits(_Offsets.start(self.sizes), ceiling)
+            if answer is not True:  # not below this, or not found
+                low = ceiling + ALIGN_BYTES
+                self.proven &= answer is False
         return self.best
 
-    def _weight(self, index: int) -> int:
-        """Bytes that live together with a buffer: those in the thick of it come first."""
-        buffer = self.needs.buffers[index]
-        return max(
-            sum(self.sizes[i] for i, b in enumerate(self.needs.buffers) if b.first <= layer <= b.last)
-            for layer in range(buffer.first, buffer.last + 1)
+    def _place(self, order: Sequence[int]) -> None:
+        placed: dict[int, int] = {}
+        for index in order:
+            taken = sorted(
+                (placed[other] - self.above[other, index], placed[other] + self.above[index, other])
+                for other in self.others[index]
+                if other in placed
+            )
+            offset = 0
+            for low, high in taken:
+                if low >= offset:
+                    break  # and so do all that follow
+                offset = max(offset, high)
+            placed[index] = offset
+        self._keep([placed[index] for index in range(len(self.sizes))])
+
+    def _keep(self, offsets: Sequence[int]) -> None:
+        peak = max((at + size for at, size in zip(offsets, self.sizes, strict=True)), default=0)
+        if peak < self.best_bytes:
+            self.best_bytes, self.best = peak, tuple(offsets)
+
+    def _fits(self, state: _Offsets, ceiling: int) -> bool | None:
+        """True with the plan kept, False when there is none below the ceiling, None when the work ran out."""
+        self.work += 1
+        if self.work > _WORK:
+            return None
+        if not self._force(state, ceiling):
+            return False
+        collisions = [
+            (min(state.lift(a, b, self.above[a, b]), state.lift(b, a, self.above[b, a])), a, b)
+            for a, b in self.above
+            if a < b
+            and state.heads[a] - state.heads[b] < self.above[a, b]
+            and state.heads[b] - state.heads[a] < self.above[b, a]
+        ]
+        if not collisions:
+            self._keep(state.heads)
+            return True
+        _, a, b = max(collisions)
+        orders = sorted(((a, b), (b, a)), key=lambda pair: state.lift(pair[0], pair[1], self.above[pair]))
+        answer: bool | None = False
+        for upper, lower in orders:
+            further = state.copy()
+            if not further.order(upper, lower, self.above[upper, lower], ceiling):
+                continue
+            found = self._fits(further, ceiling)
+            if found:
+                return True
+            if found is None:
+                answer = None
+        return answer
+
+    def _force(self, state: _Offsets, ceiling: int) -> bool:
+        """Fix every order that the ceiling leaves no choice about. False when a pair has no order left."""
+        changed = True
+        while changed:
+            changed = False
+            for a, b in self.above:
+                if a > b or (a, b) in state.fixed or (b, a) in state.fixed:
+                    continue
+                up, down = self.above[a, b], self.above[b, a]
+                first = state.heads[b] + up + state.tails[a] <= ceiling
+                second = state.heads[a] + down + state.tails[b] <= ceiling
+                if first and second:
+                    continue
+                if not (first or second):
+                    return False
+                upper, lower = (a, b) if first else (b, a)
+                if not state.order(upper, lower, self.above[upper, lower], ceiling):
+                    return False
+                changed = True
+        return True
+
+
+class _Offsets:
+    """What is known while orders are being fixed: `heads`, the lowest offset of each buffer, and `tails`, how
+    much there must at least be from its offset to the ceiling.
+    """
+
+    def __init__(
+        self,
+        heads: list[int],
+        tails: list[int],
+        fixed: dict[tuple[int, int], int],
+        over: list[list[int]],
+        under: list[list[int]],
+    ) -> None:
+        self.heads, self.tails, self.fixed = heads, tails, fixed
+        self.over, self.under = over, under  # which buffers are fixed to lie over, under each
+
+    @classmethod
+    def start(cls, sizes: Sequence[int]) -> _Offsets:
+        return cls([0] * len(sizes), list(sizes), {}, [[] for _ in sizes], [[] for _ in sizes])
+
+    def copy(self) -> _Offsets:
+        return _Offsets(
+            list(self.heads),
+            list(self.tails),
+            dict(self.fixed),
+            [list(others) for others in self.over],
+            [list(others) for others in self.under],
         )
 
-    def _lowest(self, index: int, placed: Mapping[int, int]) -> int:
-        """The lowest offset that the buffers in `placed` leave for `index`."""
-        taken = []
-        for other, (above, below) in self.apart[index].items():
-            if other in placed:
-                low, high = placed[other] - below, placed[other] + above
-                if low < high:
-                    taken.append((low, high))
-        offset = 0
-        for low, high in sorted(taken):
-            if low >= offset:
-                break  # and so do all that follow
-            offset = max(offset, high)
-        return offset
+    def lift(self, upper: int, lower: int, distance: int) -> int:
+        """By how much this order raises the upper buffer."""
+        return self.heads[lower] + distance - self.heads[upper]
 
-    def _try(self, order: Sequence[int]) -> int:
-        placed: dict[int, int] = {}
-        peak = 0
-        for index in order:
-            placed[index] = self._lowest(index, placed)
-            peak = max(peak, placed[index] + self.sizes[index])
-        self._keep(placed)
-        return peak
-
-    def _keep(self, placed: Mapping[int, int]) -> None:
-        """Remember the plan if it is the best so far."""
-        peak = max((offset + self.sizes[i] for i, offset in placed.items()), default=0)
-        if peak < self.best_bytes:
-            self.best_bytes = peak
-            self.best = tuple(placed[i] for i in range(len(self.sizes)))
-
-    def _descend(self, placed: dict[int, int], left: frozenset[int], floor: int) -> bool:
-        """Place what is left in the order of offsets. False when the work ran out before all was seen."""
-        if not left:
-            self._keep(placed)
-            return True
-        lowest = {i: self._lowest(i, placed) for i in left}
-        self.work += len(left)
-        # What is placed later only pushes up what is left.
-        if any(offset + self.sizes[i] >= self.best_bytes for i, offset in lowest.items()):
-            return True
-        complete = True
-        for index in sorted(left, key=lambda i: (lowest[i], -self.sizes[i], i)):
-            if lowest[index] < floor:
-                continue  # an order in which it came earlier is another branch
-            if self.work > _WORK:
-                return False
-            if self.best_bytes <= self.bound:
-                return True
-            state = tuple(sorted((*placed.items(), (index, lowest[index]))))
-            if state in self.seen:
-                continue
-            self.seen.add(state)
-            complete &= self._descend(placed | {index: lowest[index]}, left - {index}, lowest[index])
-        return complete
+    def order(self, upper: int, lower: int, distance: int, ceiling: int) -> bool:
+        """Fix offset `upper` >= offset `lower` + `distance`. False when something no longer fits."""
+        self.fixed[upper, lower] = distance
+        self.over[lower].append(upper)
+        self.under[upper].append(lower)
+        left = [(upper, lower)]
+        while left:
+            above, below = left.pop()
+            distance = self.fixed[above, below]
+            head, tail = self.heads[below] + distance, self.tails[above] + distance
+            if head > self.heads[above]:
+                self.heads[above] = head
+                if head + self.tails[above] > ceiling:
+                    return False
+                left += [(other, above) for other in self.over[above]]
+            if tail > self.tails[below]:
+                self.tails[below] = tail
+                if tail + self.heads[below] > ceiling:
+                    return False
+                left += [(below, other) for other in self.under[below]]
+        return True
 
 
 def _aligned(size_bytes: int) -> int:

@@ -39,7 +39,7 @@ class Quantisation:
 class Tensor:
     """`data` holds the stored bytes of a constant (little-endian, row-major) and is None for activations.
 
-    A dimension that the file leaves open counts as 1 and makes the tensor `dynamic`.
+    A dimension that the file leaves open counts as 1, is one of `open_axes` and makes the tensor `dynamic`.
     """
 
     index: int
@@ -51,6 +51,7 @@ class Tensor:
     dynamic: bool = False
     variable: bool = False
     sparse: bool = False
+    open_axes: tuple[int, ...] = ()
 
     @property
     def constant(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import stat
+from itertools import zip_longest
 from pathlib import Path, PurePath
 
 from benchrunner.errors import ModelError
@@ -181,6 +182,11 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
         dynamic=-1 in stored_shape or -1 in table.integers(7, "i"),
         variable=bool(table.integer(5, "?")),
         sparse=table.has(6),
+        open_axes=tuple(
+            axis
+            for axis, sizes in enumerate(zip_longest(stored_shape, table.integers(7, "i")))
+            if -1 in sizes
+        ),
     )
     expected = -(-tensor.elements * DTYPE_BITS[dtype] // 8)
     low, high = _SCALE_RANGE

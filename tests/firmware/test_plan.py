@@ -7,7 +7,7 @@ from plan_check import check_plan
 from plan_graphs import lowered_graphs, tensor
 
 from benchrunner.errors import ModelError
-from benchrunner.firmware.buffers import memory_needs
+from benchrunner.firmware.buffers import Needs, memory_needs
 from benchrunner.firmware.lowered import Call, Lowered, Overlap, TensorArgument
 from benchrunner.firmware.plan import MemoryPlan, plan_memory
 from benchrunner.model import Graph, Operator
@@ -27,7 +27,7 @@ def chain(*sizes: int, leads: tuple[int | None, ...] = ()) -> Drawn:
     return Graph("main", tensors, operators, (0,), (len(sizes) - 1,)), layers
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(lowered_graphs())
 def test_no_layer_of_any_graph_finds_its_inputs_damaged(drawn: Drawn) -> None:
     graph, layers = drawn
@@ -38,17 +38,17 @@ def test_no_layer_of_any_graph_finds_its_inputs_damaged(drawn: Drawn) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(lowered_graphs(most_layers=3, least_lead=0))
+@given(lowered_graphs(most_layers=3))
 def test_a_plan_said_to_be_optimal_is_beaten_by_no_order_of_placing(drawn: Drawn) -> None:
     graph, layers = drawn
     plan = plan_memory(graph, layers)
     needs = memory_needs(graph, layers)
     assert plan.optimal
-    for order in itertools.permutations(range(min(len(needs.buffers), 7))):
-        assert _greedy(needs, order) >= plan.arena_bytes or len(needs.buffers) > 7
+    for order in itertools.islice(itertools.permutations(range(len(needs.buffers))), 200):
+        assert _greedy(needs, order) >= plan.arena_bytes
 
 
-def _greedy(needs, order) -> int:  # type: ignore[no-untyped-def]
+def _greedy(needs: Needs, order: tuple[int, ...]) -> int:
     """Another placing: the lowest multiple of 8 that is allowed, by trying."""
     at: dict[int, int] = {}
 
