@@ -74,13 +74,10 @@ static bool set_wait_states(void) {
 
 static bool start_pll(void) {
     REG(RCC, PLLCFGR) = FIELD(RCC_PLLCFGR_PLLSRC, PLLSRC_HSI) | FIELD(RCC_PLLCFGR_PLLM, PORT_PLL_M - 1u) |
-                        FIELD(RCC_PLLCFGR_PLLN, PORT_PLL_N) | FIELD(RCC_PLLCFGR_PLLR, PORT_PLL_R / 2u - 1u);
+                        FIELD(RCC_PLLCFGR_PLLN, PORT_PLL_N) | FIELD(RCC_PLLCFGR_PLLR, PORT_PLL_R / 2u - 1u) |
+                        RCC_PLLCFGR_PLLREN;
     REG(RCC, CR) |= RCC_CR_PLLON;
-    if (!stm32_wait(&REG(RCC, CR), RCC_CR_PLLRDY, RCC_CR_PLLRDY)) {
-        return false;
-    }
-    REG(RCC, PLLCFGR) |= RCC_PLLCFGR_PLLREN;
-    return true;
+    return stm32_wait(&REG(RCC, CR), RCC_CR_PLLRDY, RCC_CR_PLLRDY);
 }
 
 bool stm32_clocks_start(void) {
