@@ -64,7 +64,7 @@ class ClockTree:
     oscillators: tuple[Oscillator, ...]
     at_reset: str  # the system clock after reset
     pll: Callable[[Registers], Pll]
-    pll_offsets: tuple[int, ...]  # of registers that cannot be written while the PLL is on
+    pll_locked: dict[int, int]  # bits by offset that cannot be written while the PLL is on
     switch: ClockSwitch
     core_divider: Callable[[Registers], int]
     bus_divider: Callable[[Registers], int]  # of the AHB and the flash, relative to the core
@@ -121,8 +121,9 @@ class Rcc:
             flags, clear = _all(tree.causes), 1 << tree.cause_clear_bit
             kept = 0 if value & clear else self.registers.get(offset, 0) & flags
             self.registers[offset] = kept | value & ~flags & ~clear
-        elif not (offset in tree.pll_offsets and self.registers.get(0, 0) & PLL_ON):
-            self.registers[offset] = value
+        else:
+            locked = tree.pll_locked.get(offset, 0) if self.registers.get(0, 0) & PLL_ON else 0
+            self.registers[offset] = self.registers.get(offset, 0) & locked | value & ~locked
         self._follow_switch()
         self._on_change()
 
@@ -196,13 +197,15 @@ class Rcc:
         switch = self._tree.switch
         code = self.registers.get(switch.offset, 0) & switch.mask
         wanted = switch.codes[code] if code < len(switch.codes) else None
-        if wanted is not None and wanted != self._current and self.is_ready(wanted):
+        if wanted is None or wanted == self._current or not self.is_ready(wanted):
+            return
+        if wanted != "PLL" or self._tree.pll(self.registers).output_divider is not None:
             self._current = wanted
             self._on_change()
 
     def _locks(self) -> bool:
         pll = self._tree.pll(self.registers)
-        if pll.source is None or pll.output_divider is None or not self.is_ready(pll.source):
+        if pll.source is None or not self.is_ready(pll.source):
             return False
         low, high = pll.input_hz
         vco_low, vco_high = pll.vco_hz

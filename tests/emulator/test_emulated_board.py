@@ -381,6 +381,7 @@ def test_go_starts_code_that_was_written_to_ram(tmp_path: Path) -> None:
     base = 0x24000000
     code = (base + 0x1000).to_bytes(4, "little") + (base + 9).to_bytes(4, "little") + b"\xfe\xe7\x00\xbf"
     assert send(0x31, checked(base.to_bytes(4, "big")), checked(bytes([len(code) - 1]) + code)) == b"\x79" * 3
+    host.run()
     assert send(0x21, checked(base.to_bytes(4, "big")))[:2] == b"\x79\x79"
     assert host.sim.mode is Mode.APPLICATION
     assert firmware.machine is not None
