@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
-from kernel_host import C_FLAGS, KERNELS
-from layer_host import NUMBER, SIGNATURES, SOURCES
+from layer_host import C_FLAGS, KERNELS, NUMBER, SIGNATURES, SOURCES
 from unicorn import UC_ARCH_ARM, UC_HOOK_BLOCK, UC_MODE_MCLASS, UC_MODE_THUMB, UC_PROT_EXEC, UC_PROT_READ, Uc
 from unicorn.arm_const import (
     UC_ARM_REG_LR,

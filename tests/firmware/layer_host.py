@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kernel_host import C_FLAGS, GUARD, KERNELS, SANITIZERS
-
 from benchrunner.firmware.lowered import (
     Argument,
     Call,
@@ -18,19 +16,34 @@ from benchrunner.firmware.lowered import (
     LiteralArgument,
     Lowered,
     Overlap,
+    ScratchArgument,
     StructArgument,
     TensorArgument,
 )
 from benchrunner.model import Graph
+from benchrunner.resources import shipped
+
+KERNELS = shipped("firmware") / "kernels"
+C_FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+GUARD = bytes(range(0xA0, 0xC0))  # around every buffer
 
 # Function -> its parameters: p a pointer, u a number.
 SIGNATURES = {
     "add_s8": "pppp",
     "average_pool_s8": "ppp",
+    "conv_1x1_s8": "pppppp",
+    "conv_2d_s8": "pppppp",
+    "conv_2d_scalar_s8": "ppppp",
     "copy_blocks": "ppp",
+    "depthwise_conv_2d_s8": "ppppp",
+    "depthwise_conv_2d_scalar_s8": "ppppp",
+    "depthwise_conv_3x3_s8": "ppppp",
     "dequantise_f32": "ppup",
     "fill_bytes": "puu",
     "flip_sign_s8": "ppu",
+    "fully_connected_s8": "pppppp",
+    "fully_connected_scalar_s8": "ppppp",
     "lookup_s8": "ppup",
     "max_pool_s8": "ppp",
     "mean_s8": "ppp",
@@ -39,7 +52,30 @@ SIGNATURES = {
     "resize_nearest": "ppppp",
     "softmax_s8": "ppuup",
 }
-SOURCES = ("add_s8", "copy_blocks", "lookup_s8", "mean_s8", "mul_s8", "pool_s8", "quantise_f32", "softmax_s8")
+WEIGHTED_SOURCES = (
+    "columns_s8",
+    "conv_1x1_s8",
+    "conv_2d_s8",
+    "conv_2d_scalar_s8",
+    "depthwise_conv_2d_s8",
+    "depthwise_conv_2d_scalar_s8",
+    "depthwise_conv_3x3_s8",
+    "depthwise_runs",
+    "fully_connected_s8",
+    "fully_connected_scalar_s8",
+    "window_s8",
+)
+SOURCES = (
+    "add_s8",
+    "copy_blocks",
+    "lookup_s8",
+    "mean_s8",
+    "mul_s8",
+    "pool_s8",
+    "quantise_f32",
+    "softmax_s8",
+    *WEIGHTED_SOURCES,
+)
 NUMBER = 0xFFFFFFFF
 
 
@@ -160,13 +196,14 @@ class Layers:
         names = [constant.name for constant in lowered.constants]
         blocks = [arena, *(constant.data for constant in lowered.constants)]
         blocks += [struct_bytes(a) for a in call.arguments if isinstance(a, StructArgument)]
-        pairs = [_argument(argument, names, places) for argument in call.arguments]
-        found = self.machine.call(call.function, blocks, pairs)
-        assert found[len(arena) :] == b"".join(blocks[1:])  # constants
+        pairs = [_argument(argument, names, places, len(blocks)) for argument in call.arguments]
+        constants = b"".join(blocks[1:])
+        found = self.machine.call(call.function, [*blocks, b"\xee" * lowered.scratch_bytes], pairs)
+        assert found[len(arena) : len(arena) + len(constants)] == constants
         return found[: len(arena)]
 
 
-def _argument(argument: Argument, names: list[str], places: Places) -> tuple[int, int]:
+def _argument(argument: Argument, names: list[str], places: Places, scratch: int) -> tuple[int, int]:
     match argument:
         case TensorArgument(tensor=tensor):
             return 0, places.offsets[tensor]
@@ -174,6 +211,8 @@ def _argument(argument: Argument, names: list[str], places: Places) -> tuple[int
             return 1 + names.index(name), 0
         case StructArgument():
             return 1 + len(names), 0
+        case ScratchArgument():
+            return scratch, 0
         case LiteralArgument(text=text):
             return NUMBER, int(text) & 0xFFFFFFFF
         case _:
@@ -181,7 +220,9 @@ def _argument(argument: Argument, names: list[str], places: Places) -> tuple[int
 
 
 def struct_bytes(argument: StructArgument) -> bytes:
-    """The struct in memory: all of its fields are 32 bits wide."""
+    """The struct in memory: all of its fields are 32 bits wide, or 16 in a convolution's shape."""
+    if argument.ctype == "conv_shape_t":
+        return struct.pack(f"<{len(argument.fields)}h", *(int(text) for _, text in argument.fields))
     words = []
     for _, text in argument.fields:
         for value in text.strip("{}").split(", "):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from layer_host import Layers, apart, over
-from single_layers import OneLayer
 
 from benchrunner.firmware.lowering import lower
+from benchrunner.model import Model
 from benchrunner.runtime import ORACLE, Interpreter
 
 
-def assert_equals_the_oracle(layers: Layers, layer: OneLayer) -> None:
+class DrawnLayer(Protocol):
+    """A model of one operator, and what to give it."""
+
+    def file(self) -> bytes: ...
+    def model(self) -> Model: ...
+    def stimuli(self) -> list[bytes]: ...
+
+
+def assert_equals_the_oracle(layers: Layers, layer: DrawnLayer) -> None:
     """With the tensors apart, and with the output laid over each input that it may overwrite."""
     model, stimuli = layer.model(), layer.stimuli()
     graph = model.graph

@@ -10,10 +10,17 @@ from hypothesis import strategies as st
 from layer_host import Layers
 from oracle_check import assert_equals_the_oracle
 from single_layers import means, pools, softmaxes, sums_and_products
+from weighted_models import convolutions, depthwise_in_fours, fully_connected, pointwise
 
 drawn = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 LAYERS = {
+    "CONV_2D": convolutions("CONV_2D"),
+    "CONV_2D of single pixels": pointwise(),
+    "DEPTHWISE_CONV_2D": convolutions("DEPTHWISE_CONV_2D"),
+    "DEPTHWISE_CONV_2D of 3x3": depthwise_in_fours(st.just((3, 3))),
+    "DEPTHWISE_CONV_2D in fours": depthwise_in_fours(st.tuples(st.integers(1, 5), st.integers(1, 5))),
+    "FULLY_CONNECTED": fully_connected(),
     "ADD": sums_and_products("ADD"),
     "SUB": sums_and_products("SUB"),
     "MUL": sums_and_products("MUL"),

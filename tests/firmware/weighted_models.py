@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from benchrunner.model import Model, parse_model
 
 _ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 ACTIVATIONS = tuple(_ACTIVATIONS)
+# "lowest": every input -128, every weight -127. "wide": weights of -128 as well. "dead": some channels have a
+# bias of 2^30, weights of 0 and scales a millionth of the others', as training leaves them behind.
+FILLS = ("random", "random", "random", "lowest", "wide", "dead")
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class Layer:
     input_zero: int = 0
     output_zero: int = 0
     factor: float = 1.0  # real multiplier relative to one that fills the range of the output
-    fill: str = "random"  # or "lowest": every input -128 and every weight -127
+    fill: str = "random"  # or one of FILLS
     seed: int = 0
 
-    def build(self) -> bytes:
+    def file(self) -> bytes:
         random = np.random.default_rng(self.seed)
         builder = ModelBuilder()
         input_scale = 0.02
@@ -50,8 +53,13 @@ class Layer:
             shape = (1, *self.kernel, self.output_c) if depthwise else (self.output_c, *self.kernel, input_c)
         axis = 3 if depthwise else 0
         fan_in = int(np.prod(shape)) // self.output_c
-        values = np.full(shape, -127) if self.fill == "lowest" else random.integers(-127, 128, shape)
+        lowest = -128 if self.fill == "wide" else -127
+        values = np.full(shape, -127) if self.fill == "lowest" else random.integers(lowest, 128, shape)
         scales = 0.003 * random.uniform(0.2, 1.8, self.output_c if self.per_channel else 1).astype(np.float32)
+        dead = random.random(self.output_c) < (0.4 if self.fill == "dead" else 0)
+        if len(scales) > 1:
+            scales[dead] *= np.float32(1e-6)
+        values = np.where(dead if axis else dead.reshape(-1, *[1] * (len(shape) - 1)), 0, values)
         w = builder.constant(
             values, "int8", scales=tuple(map(float, scales)), zero_points=(0,) * len(scales), axis=axis
         )
@@ -59,6 +67,7 @@ class Layer:
         if self.bias:
             bias_scales = tuple(float(np.float32(scale) * np.float32(input_scale)) for scale in scales)
             bias = random.integers(-(1 << 13), 1 << 13, self.output_c)
+            bias[dead] = random.choice([1 << 30, -(1 << 30), 1 << 26], int(dead.sum()))
             operands.append(builder.constant(bias, scales=bias_scales, zero_points=(0,) * len(scales)))
         spread = input_scale * 0.003 * 73 * 73 * fan_in**0.5
         output_scale = float(np.float32(4 * spread / 255 / self.factor))
@@ -67,13 +76,13 @@ class Layer:
         return builder.finish(y)
 
     def model(self) -> Model:
-        return parse_model(self.build(), str(self))
+        return parse_model(self.file(), self.operator)
 
-    def stimulus(self) -> bytes:
+    def stimuli(self) -> list[bytes]:
         count = int(np.prod(self.input_shape))
         if self.fill == "lowest":
-            return b"\x80" * count
-        return np.random.default_rng(self.seed + 1).integers(-128, 128, count).astype(np.int8).tobytes()
+            return [b"\x80" * count]
+        return [np.random.default_rng(self.seed + 1).integers(-128, 128, count).astype(np.int8).tobytes()]
 
     def _output_shape(self) -> tuple[int, ...]:
         if self.operator == "FULLY_CONNECTED":
@@ -109,23 +118,28 @@ def _quantisation(draw: st.DrawFn, *, needs_bias: bool) -> dict[str, Any]:
         "input_zero": draw(st.one_of(st.sampled_from([-128, 0, 127]), st.integers(-128, 127))),
         "output_zero": draw(st.one_of(st.sampled_from([-128, 0, 127]), st.integers(-128, 127))),
         "factor": draw(_FACTORS),
-        "fill": draw(st.sampled_from(["random", "random", "random", "lowest"])),
+        "fill": draw(st.sampled_from(FILLS)),
         "seed": draw(st.integers(0, 1000)),
     }
 
 
+_KERNELS = st.one_of(
+    st.sampled_from([(1, 1), (3, 3), (1, 3), (10, 4), (1, 7), (5, 5)]),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+)
+_DILATIONS = st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 2), (1, 3), (2, 1)])
+_STRIDES = st.sampled_from([(1, 1), (2, 2), (1, 2), (2, 1), (3, 3)])
+
+
 @st.composite
-def convolutions(draw: st.DrawFn, operator: str) -> Layer:
-    kernel = draw(
-        st.one_of(
-            st.sampled_from([(1, 1), (3, 3), (1, 3), (10, 4), (1, 7), (5, 5)]),
-            st.tuples(st.integers(1, 4), st.integers(1, 4)),
-        )
-    )
+def convolutions(
+    draw: st.DrawFn,
+    operator: str,
+    kernels: st.SearchStrategy[tuple[int, int]] = _KERNELS,
+    strides: st.SearchStrategy[tuple[int, int]] = _STRIDES,
+) -> Layer:
+    kernel, dilation, stride = draw(kernels), draw(_DILATIONS), draw(strides)
     same = draw(st.booleans())
-    # With strides, TensorFlow Lite allows only dilations of 1 in practice, and the kernels take both.
-    dilation = draw(st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 2), (1, 3), (2, 1)]))
-    stride = draw(st.sampled_from([(1, 1), (2, 2), (1, 2), (2, 1), (3, 3)]))
     sizes = []
     for taps, step in zip(kernel, dilation, strict=True):
         sizes.append(draw(st.integers(1 if same else (taps - 1) * step + 1, (taps - 1) * step + 7)))
@@ -146,6 +160,19 @@ def convolutions(draw: st.DrawFn, operator: str) -> Layer:
             draw, needs_bias=operator == "CONV_2D"
         ),  # LiteRT's int8 CONV_2D refuses to go without
     )
+
+
+def pointwise() -> st.SearchStrategy[Layer]:
+    """Convolutions of one pixel by itself."""
+    return convolutions("CONV_2D", st.just((1, 1)), st.just((1, 1)))
+
+
+@st.composite
+def depthwise_in_fours(draw: st.DrawFn, kernels: st.SearchStrategy[tuple[int, int]]) -> Layer:
+    """Depthwise convolutions as networks have them: as many channels out as in, and a multiple of four."""
+    layer = draw(convolutions("DEPTHWISE_CONV_2D", kernels))
+    channels = 4 * draw(st.integers(1, 5))
+    return replace(layer, input_shape=(*layer.input_shape[:3], channels), output_c=channels)
 
 
 @st.composite
