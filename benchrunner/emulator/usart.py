@@ -23,6 +23,9 @@ _WORD_9, _FIFO = 1 << 12, 1 << 29
 _PRESCALERS = (1, 2, 4, 6, 8, 10, 12, 16, 32, 64, 128, 256)  # RM0433, USART_PRESC
 _POLLS_BEFORE_SKIP = 2
 _POLLS_BEFORE_IDLE = 64  # with nothing on the line: the program waits for the host
+# Looks at the line that are further apart belong to a program that computes meanwhile (a checksum, say), and
+# are no waiting. The firmware's idle loop takes about 100 instructions a turn, its checksum 350 between two.
+_WAITING_INSTRUCTIONS = 200
 _FLUSH_BYTES = 512
 
 
@@ -76,6 +79,7 @@ class Usart:
         self._sending: deque[int] = deque()  # when each byte has left the shift register
         self._sent = bytearray()
         self._skipped, self._polls, self._overrun, self._status_seen = 0, 0, False, False
+        self._polled_at = 0  # instructions
         self._format: LineFormat | None = None
         # what the control register amounts to, worked out when it or a clock changes
         self._transmits = self._receives = False
@@ -211,7 +215,9 @@ class Usart:
 
     def _poll(self) -> int:
         now = self._advance()
-        self._polls += 1
+        instructions = self._line.instructions()
+        self._polls = self._polls + 1 if instructions - self._polled_at <= _WAITING_INSTRUCTIONS else 0
+        self._polled_at = instructions
         if self._polls >= _POLLS_BEFORE_SKIP and not self._received and not self._overrun:
             sending, arriving = self._sending, self._arriving
             if sending or arriving:

@@ -163,6 +163,19 @@ def test_a_usart_without_one_of_its_conditions_says_nothing(tmp_path: Path, miss
     assert host.run(slices=3) == b""
 
 
+def test_a_program_that_looks_at_the_line_while_it_computes_is_not_waiting(tmp_path: Path) -> None:
+    body = """
+        start();
+        for (int look = 0; look < 500; look++) {
+            (void)REG(0x4001101C);
+            for (volatile int i = 0; i < 100; i++) {}
+        }
+        put('!'); for (;;) get();
+    """
+    host, _ = make(image(tmp_path, body))
+    assert host.run() == b"!"
+
+
 def test_a_wrong_divider_is_heard_as_garbage(tmp_path: Path) -> None:
     code = image(
         tmp_path,
