@@ -1,7 +1,5 @@
 #include "columns_s8.h"
 
-#include <stddef.h>
-
 #include "requantize.h"
 
 uint32_t *widen_column(uint32_t *into, const int8_t *from, int32_t count) {
@@ -11,9 +9,7 @@ uint32_t *widen_column(uint32_t *into, const int8_t *from, int32_t count) {
         from += 4;
     }
     if (count > 0) {
-        uint32_t word = 0;
-        memcpy(&word, from, (size_t)count);
-        widen_group(into, word);
+        widen_group(into, load_part(from, count));
         into += COLUMN_GROUP_WORDS;
     }
     return into;

@@ -8,7 +8,6 @@
 #define BENCH_DSP_H
 
 #include <stdint.h>
-#include <string.h>
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #include <arm_acle.h>
@@ -26,6 +25,15 @@ static inline uint32_t load_word(const void *address) {
 
 static inline void store_word(void *address, uint32_t word) {
     __builtin_memcpy(address, &word, sizeof word);
+}
+
+/* The first `count` < 4 bytes of a word, zeros behind them. */
+static inline uint32_t load_part(const int8_t *address, int32_t count) {
+    uint32_t word = 0;
+    for (int32_t i = 0; i < count; i++) {
+        word |= (uint32_t)(uint8_t)address[i] << (8 * i);
+    }
+    return word;
 }
 
 static inline int32_t low_half(uint32_t pair) {

@@ -73,12 +73,7 @@ static inline int8_t requantized(int32_t sum, const int32_t *channel) {
 
 static void widen(uint32_t *into, const int8_t *from, int32_t count) {
     for (; count > 0; count -= 4) {
-        uint32_t word = 0;
-        if (count >= 4) {
-            word = load_word(from);
-        } else {
-            memcpy(&word, from, (size_t)count);
-        }
+        const uint32_t word = count >= 4 ? load_word(from) : load_part(from, count);
         *into++ = even_bytes(word);
         *into++ = odd_bytes(word);
         from += 4;
@@ -102,8 +97,9 @@ static void row(const uint32_t *inputs, int32_t groups, const uint32_t *weights,
         const int32_t d = (int32_t)((uint32_t)sums.cd - (uint32_t)sums.c) >> 8;
         const int8_t values[4] = {requantized(sums.a, channels + 4), requantized(b, channels + 7),
                                   requantized(sums.c, channels + 10), requantized(d, channels + 13)};
-        memcpy(output, values, left < 4 ? (size_t)left : 4);
-        output += 4;
+        for (int32_t i = 0; i < 4 && i < left; i++) {
+            *output++ = values[i];
+        }
         channels += CHANNELS_WORDS;
     }
 }
