@@ -53,6 +53,9 @@ Examples:
   benchrunner run --board nucleo-h7a3zi-q --sim --model my_network.tflite --json
   benchrunner run --board stm32h747i-disco --port rfc2217://127.0.0.1:2217 --runs 50
   benchrunner run --board stm32f769i-disco --sim --fault wrong_clock=0.5
+  benchrunner run --board nucleo-l4r5zi --engine mlperf-tiny --port /dev/ttyACM0 --model kws.tflite
+
+Engine mlperf-tiny measures any firmware that speaks that benchmark's serial commands and is on the board.
 
 The record lands under results/; `benchrunner table` makes tables of all records.
 Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
@@ -136,7 +139,7 @@ def command(
         raise UsageError("--fault needs --sim", hint="for other tools: benchrunner sim BOARD --fault ...")
 
     from benchrunner.board import board_file_sha256, load_board, require_runnable
-    from benchrunner.run import RunRequest, run_case
+    from benchrunner.run import MLPERF_TINY, RunRequest, run_case, run_tiny_case
     from benchrunner.simulator.faults import parse
     from benchrunner.zoo import default_model, resolve_model
 
@@ -166,7 +169,8 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = Progress()
     try:
-        result = run_case(request, _Silent() if quiet else _Shown(progress))
+        run = run_tiny_case if engine == MLPERF_TINY else run_case
+        result = run(request, _Silent() if quiet else _Shown(progress))
     finally:
         progress.done()
     _show(result, as_json=as_json)

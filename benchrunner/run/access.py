@@ -197,6 +197,34 @@ def connect(request: RunRequest, observer: Observer) -> Iterator[Connection]:
         yield connection
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An open port, and what is known about it. What is on the board has not been touched."""
+
+    transport: Transport
+    place: str
+    baud_hz: int
+
+
+@contextmanager
+def open_line(request: RunRequest, observer: Observer) -> Iterator[Line]:
+    """Lock the place and open its port, for firmware that is on the board already.
+
+    Raises `PlaceLockedError`, `PortError`, `LabError` (no board found).
+    """
+    mcu = request.board.mcu
+    if mcu is None:
+        raise UsageError(f"board {request.board.id} is not a microcontroller board")
+    way = _plugged_in(request, mcu)
+    with lab.place_lock(way.url, " ".join(("benchrunner", *request.command))):
+        observer.note(f"{way.place or 'port'}: {way.url}")
+        transport = open_transport(way.url, baud_hz=way.baud_hz, parity=Parity.NONE, lines=way.lines)
+        try:
+            yield Line(transport, way.place, way.baud_hz)
+        finally:
+            transport.close()
+
+
 def _simulated(request: RunRequest, mcu: Mcu, stack: ExitStack) -> _Way:
     """Start a simulated board of this process, as new: with empty flash.
 

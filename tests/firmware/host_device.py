@@ -38,7 +38,9 @@ def mlperf_sources() -> list[Path]:
     return sorted((shipped("firmware") / "mlperf_tiny").glob("*.c"))
 
 
-def build_host(folder: Path, *models: Path, defines: tuple[str, ...] = ()) -> Path:
+def build_host(
+    folder: Path, *models: Path, defines: tuple[str, ...] = (), include: Path | None = None
+) -> Path:
     """The host port with a model, with sanitizers; the same build is made once per folder."""
     program = folder / "-".join(("host", *(model.stem for model in models), *defines)).replace("=", "_")
     if not program.exists():
@@ -52,6 +54,7 @@ def build_host(folder: Path, *models: Path, defines: tuple[str, ...] = ()) -> Pa
                 *(f"-D{define}" for define in defines),
                 f"-I{firmware / 'core'}",
                 f"-I{port}",
+                *((f"-I{include}",) if include else ()),
                 f"-I{firmware / 'mlperf_tiny'}",
                 *core_sources(),
                 *sorted(port.glob("*.c")),
