@@ -19,58 +19,59 @@ typedef struct {
     int32_t pa, qa, pab, qab; /* columns p and q, channel a alone and 256 * b + a */
 } sums_t;
 
-/* One group, from its four words of columns and two of weights. */
-static inline void add_group(sums_t *sums, const uint32_t *x, const uint32_t *w) {
+#if BENCH_DSP
+/* Half a group: columns p and q of one word of weights, which ends as channel a alone. */
+#define HALF_GROUP(p, q, w)                          \
+    "smlad %[pab], %[" p "], %[" w "], %[pab]\n\t"   \
+    "smlad %[qab], %[" q "], %[" w "], %[qab]\n\t"   \
+    "sxtb16 %[" w "], %[" w "]\n\t"                  \
+    "smlad %[pa], %[" p "], %[" w "], %[pa]\n\t"     \
+    "smlad %[qa], %[" q "], %[" w "], %[qa]\n\t"
+#define LOAD(first, second, from) "ldrd %[" first "], %[" second "], [%[" from "]], #8\n\t"
+#define OPERANDS                                                                                             \
+    [pa] "+&r"(sums->pa), [qa] "+&r"(sums->qa), [pab] "+&r"(sums->pab), [qab] "+&r"(sums->qab),              \
+        [x] "+&r"(*columns), [w] "+&r"(*weights), [e] "=&r"(even), [o] "=&r"(odd), [p] "=&r"(p), [q] "=&r"(q), \
+        [r] "=&r"(r), [s] "=&r"(s)
+#endif
+
+/* One group, and the pointers behind it. Written out, as are two groups, because compilers neither find LDRD with its
+ * base updated nor keep within the registers: 13 instructions for 16 multiplications. */
+static inline void add_group(sums_t *sums, const uint32_t **columns, const uint32_t **weights) {
+#if BENCH_DSP
+    uint32_t even, odd, p, q, r, s;
+    __asm__(LOAD("e", "o", "w") LOAD("p", "q", "x") LOAD("r", "s", "x")
+            HALF_GROUP("p", "q", "e") HALF_GROUP("r", "s", "o")
+            : OPERANDS
+            :
+            : "memory");
+#else
     for (int32_t half = 0; half < 2; half++) {
-        const uint32_t p = x[2 * half], q = x[2 * half + 1], ab = w[half], a = even_bytes(ab);
+        const uint32_t p = (*columns)[0], q = (*columns)[1], ab = **weights, a = even_bytes(ab);
         sums->pab = add_products(p, ab, sums->pab);
         sums->qab = add_products(q, ab, sums->qab);
         sums->pa = add_products(p, a, sums->pa);
         sums->qa = add_products(q, a, sums->qa);
+        *columns += COLUMN_GROUP_WORDS / 2;
+        *weights += WEIGHT_GROUP_WORDS / 2;
     }
+#endif
 }
 
-/* Two groups, and the pointers behind them. Written out because compilers neither find LDRD with its base updated nor
- * keep within the registers: 26 instructions for 32 multiplications, loads two instructions ahead of their use. */
+/* Two groups: the second's loads lie between the first's multiplications. */
 static inline void add_two_groups(sums_t *sums, const uint32_t **columns, const uint32_t **weights) {
 #if BENCH_DSP
     uint32_t even, odd, p, q, r, s;
-    __asm__("ldrd %[e], %[o], [%[w]], #8\n\t"
-            "ldrd %[p], %[q], [%[x]], #8\n\t"
-            "ldrd %[r], %[s], [%[x]], #8\n\t"
-            "smlad %[pab], %[p], %[e], %[pab]\n\t"
-            "smlad %[qab], %[q], %[e], %[qab]\n\t"
-            "sxtb16 %[e], %[e]\n\t"
-            "smlad %[pa], %[p], %[e], %[pa]\n\t"
-            "smlad %[qa], %[q], %[e], %[qa]\n\t"
-            "ldrd %[p], %[q], [%[x]], #8\n\t"
-            "smlad %[pab], %[r], %[o], %[pab]\n\t"
-            "smlad %[qab], %[s], %[o], %[qab]\n\t"
-            "sxtb16 %[o], %[o]\n\t"
-            "smlad %[pa], %[r], %[o], %[pa]\n\t"
-            "smlad %[qa], %[s], %[o], %[qa]\n\t"
-            "ldrd %[e], %[o], [%[w]], #8\n\t"
-            "ldrd %[r], %[s], [%[x]], #8\n\t"
-            "smlad %[pab], %[p], %[e], %[pab]\n\t"
-            "smlad %[qab], %[q], %[e], %[qab]\n\t"
-            "sxtb16 %[e], %[e]\n\t"
-            "smlad %[pa], %[p], %[e], %[pa]\n\t"
-            "smlad %[qa], %[q], %[e], %[qa]\n\t"
-            "smlad %[pab], %[r], %[o], %[pab]\n\t"
-            "smlad %[qab], %[s], %[o], %[qab]\n\t"
-            "sxtb16 %[o], %[o]\n\t"
-            "smlad %[pa], %[r], %[o], %[pa]\n\t"
-            "smlad %[qa], %[s], %[o], %[qa]"
-            : [pa] "+&r"(sums->pa), [qa] "+&r"(sums->qa), [pab] "+&r"(sums->pab), [qab] "+&r"(sums->qab),
-              [x] "+&r"(*columns), [w] "+&r"(*weights), [e] "=&r"(even), [o] "=&r"(odd), [p] "=&r"(p),
-              [q] "=&r"(q), [r] "=&r"(r), [s] "=&r"(s)
+    __asm__(LOAD("e", "o", "w") LOAD("p", "q", "x") LOAD("r", "s", "x")
+            HALF_GROUP("p", "q", "e")
+            LOAD("p", "q", "x") HALF_GROUP("r", "s", "o")
+            LOAD("e", "o", "w") LOAD("r", "s", "x")
+            HALF_GROUP("p", "q", "e") HALF_GROUP("r", "s", "o")
+            : OPERANDS
             :
             : "memory");
 #else
-    add_group(sums, *columns, *weights);
-    add_group(sums, *columns + COLUMN_GROUP_WORDS, *weights + WEIGHT_GROUP_WORDS);
-    *columns += 2 * COLUMN_GROUP_WORDS;
-    *weights += 2 * WEIGHT_GROUP_WORDS;
+    add_group(sums, columns, weights);
+    add_group(sums, columns, weights);
 #endif
 }
 
@@ -81,9 +82,7 @@ void columns_s8(const uint32_t *columns, int32_t groups, const uint32_t *weights
         const uint32_t *x = columns;
         sums_t sums = {.pa = channels[0], .qa = channels[0], .pab = channels[1], .qab = channels[1]};
         if (groups & 1) {
-            add_group(&sums, x, weights);
-            x += COLUMN_GROUP_WORDS;
-            weights += WEIGHT_GROUP_WORDS;
+            add_group(&sums, &x, &weights);
         }
         for (int32_t pairs = groups >> 1; pairs > 0; pairs--) {
             add_two_groups(&sums, &x, &weights);
