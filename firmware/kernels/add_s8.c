@@ -33,7 +33,7 @@ static inline void add_row(const int8_t *narrow, const int8_t *wide, int8_t *out
         value = shift_right(value, narrow_half, narrow_shift);
         value = high_multiply(value * sum_factor + wide_bias + *wide * wide_factor, output_multiplier);
         value = shift_right(value, output_half, output_shift) + output_zero_point;
-        *output++ = (int8_t)(saturating ? saturate_s8(value) : clamp(value, plan->low, plan->high));
+        *output++ = saturating ? saturate_s8(value) : (int8_t)clamp(value, plan->low, plan->high);
         narrow += narrow_step;
         wide += wide_step;
     }

@@ -5,7 +5,7 @@
 static inline int8_t mean(int32_t sum, const mean_s8_t *plan)
 {
     const int32_t value = high_multiply((sum + plan->offset) * (1 << plan->left_shift), plan->multiplier);
-    return (int8_t)saturate_s8(rounding_shift(value, plan->right_shift) + plan->output_zero_point);
+    return saturate_s8(rounding_shift(value, plan->right_shift) + plan->output_zero_point);
 }
 
 void mean_s8(const int8_t *input, int8_t *output, const mean_s8_t *plan)

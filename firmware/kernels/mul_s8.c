@@ -22,7 +22,7 @@ static inline void mul_row(const int8_t *first, const int8_t *second, int8_t *ou
         int32_t product = (*first - first_zero_point) * (*second - second_zero_point);
         int32_t value = high_multiply(product * (1 << left), multiplier);
         value = ((value + (value >> 31 & signs) + half) >> right) + output_zero_point;
-        *output++ = (int8_t)(saturating ? saturate_s8(value) : clamp(value, plan->low, plan->high));
+        *output++ = saturating ? saturate_s8(value) : (int8_t)clamp(value, plan->low, plan->high);
         first += first_step;
         second += second_step;
     }

@@ -12,7 +12,7 @@ void quantise_f32(const float *input, void *output, uint32_t count, const quanti
         /* Twice the value, which is exact, towards zero; no output needs more than the bounds here. */
         const int32_t twice = clamp(saturating_integer(value + value), -1024, 1023);
         const int32_t rounded = (twice + (twice >> 31 | 1)) / 2;
-        *out++ = (uint8_t)((uint32_t)saturate_s8(rounded + zero_point) ^ plan->flip);
+        *out++ = (uint8_t)((uint8_t)saturate_s8(rounded + zero_point) ^ plan->flip);
     }
 }
 

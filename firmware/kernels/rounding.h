@@ -1,25 +1,17 @@
-/* Fixed-point arithmetic of the TensorFlow Lite reference kernels, and the dual 16-bit steps of the DSP extension.
- *
- * Where the core has the extension one instruction does the step; elsewhere, and in tests on a host, portable C does
- * the same.
- */
-#ifndef ROUNDING_H
-#define ROUNDING_H
+/* How the TensorFlow Lite reference kernels round, and steps on four bytes at once, beside those of dsp.h. */
+#ifndef BENCH_ROUNDING_H
+#define BENCH_ROUNDING_H
 
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-#define ROUNDING_HAS_DSP 1
-#else
-#define ROUNDING_HAS_DSP 0
-#endif
+#include "dsp.h"
 
 _Static_assert((-3 >> 1) == -2, "right shifts of negative numbers are arithmetic");
 
 /* (a * b + 2^31) / 2^32, rounded downwards. */
 static inline int32_t high_multiply(int32_t a, int32_t b)
 {
-#if ROUNDING_HAS_DSP
+#if BENCH_DSP
     int32_t result;
     __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
     return result;
@@ -49,18 +41,6 @@ static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
     return value > high ? high : value;
 }
 
-/* clamp(value, -128, 127) */
-static inline int32_t saturate_s8(int32_t value)
-{
-#if ROUNDING_HAS_DSP
-    int32_t result;
-    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
-    return result;
-#else
-    return clamp(value, -128, 127);
-#endif
-}
-
 /* `value` rounded towards zero and saturated. */
 static inline int32_t saturating_integer(float value)
 {
@@ -75,23 +55,10 @@ static inline int32_t saturating_integer(float value)
 #endif
 }
 
-/* Four bytes at any address; all cores with the extension load unaligned words. */
-static inline uint32_t load_word(const void *address)
-{
-    uint32_t word;
-    __builtin_memcpy(&word, address, sizeof word);
-    return word;
-}
-
-static inline void store_word(void *address, uint32_t word)
-{
-    __builtin_memcpy(address, &word, sizeof word);
-}
-
 /* Adds the signed bytes 0 and 2 of `bytes` to the two 16-bit lanes of `lanes`. */
 static inline uint32_t add_even_bytes(uint32_t lanes, uint32_t bytes)
 {
-#if ROUNDING_HAS_DSP
+#if BENCH_DSP
     uint32_t result;
     __asm__("sxtab16 %0, %1, %2" : "=r"(result) : "r"(lanes), "r"(bytes));
     return result;
@@ -105,7 +72,7 @@ static inline uint32_t add_even_bytes(uint32_t lanes, uint32_t bytes)
 /* Adds the signed bytes 1 and 3 of `bytes` to the two 16-bit lanes of `lanes`. */
 static inline uint32_t add_odd_bytes(uint32_t lanes, uint32_t bytes)
 {
-#if ROUNDING_HAS_DSP
+#if BENCH_DSP
     uint32_t result;
     __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(lanes), "r"(bytes));
     return result;
@@ -117,7 +84,7 @@ static inline uint32_t add_odd_bytes(uint32_t lanes, uint32_t bytes)
 /* The larger of each of four signed bytes. */
 static inline uint32_t maximum_bytes(uint32_t a, uint32_t b)
 {
-#if ROUNDING_HAS_DSP
+#if BENCH_DSP
     uint32_t result;
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
     return result;

@@ -1,6 +1,6 @@
 /* Sums over a window of pixels, four channels at a time: what MEAN and AVERAGE_POOL_2D share. */
-#ifndef WINDOW_H
-#define WINDOW_H
+#ifndef BENCH_WINDOW_H
+#define BENCH_WINDOW_H
 
 #include "rounding.h"
 

@@ -49,11 +49,14 @@ def unsupported(model: Model) -> list[UnsupportedLayer]:
 
 
 def _lowered(model: Model, operator: Operator) -> Lowered:
-    if all(model.graph.tensors[index].constant for index in operator.outputs):
+    if operator.outputs and all(model.graph.tensors[index].constant for index in operator.outputs):
         return Lowered(operator.index, (), ())  # `benchrunner.firmware.fold` has computed it
     if operator.name not in LOWERINGS:
         raise UnsupportedOperatorError("the engine has no kernel for it")
-    return LOWERINGS[operator.name](model, operator)
+    try:
+        return LOWERINGS[operator.name](model, operator)
+    except KeyError as error:
+        raise UnsupportedOperatorError(f"the file does not give its option {error.args[0]}") from error
 
 
 __all__ = ["LOWERINGS", "UnsupportedLayer", "lower", "unsupported"]

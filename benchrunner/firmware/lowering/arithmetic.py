@@ -80,6 +80,8 @@ def _sum(model: Model, operator: Operator) -> Lowered:
         multiplier, shift = fixed_point(small.scale / (2 * large.scale))
         factor = 1 << 21
     output_multiplier, output_shift = fixed_point(2 * large.scale / (result.scale * (1 << 20)))
+    if output_multiplier == 0:
+        output_shift = -1  # nothing is left of the sum, whatever the shift
     require(output_shift < 0, "the output's scale is 2^18 times smaller than an input's, or more")
     wide_factor = -(1 << 20) if subtract and narrow is a else 1 << 20
     plan = StructArgument(

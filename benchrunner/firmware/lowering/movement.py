@@ -100,6 +100,7 @@ def _steps(shape: Sequence[int]) -> list[int]:
 
 def _whole(part: Sequence[int], inside: Sequence[int], outside: Sequence[int]) -> list[tuple[int, int, int]]:
     """Loops over `part`, which lies in tensors of the shapes `inside` and `outside`."""
+    require(len(part) == len(inside) == len(outside), f"ranks of {list(inside)} and {list(outside)} differ")
     return list(zip(part, _steps(inside), _steps(outside), strict=True))
 
 
@@ -138,8 +139,9 @@ def _split(model: Model, operator: Operator) -> Lowered:
     found = tensors(model, operator, (2, 3))
     results = [model.graph.tensors[index] for index in operator.outputs]
     axis_tensor, x = (found[0], found[1]) if operator.name == "SPLIT" else (found[-1], found[0])
-    (given,) = integers(axis_tensor)
-    axis = _axis(given, len(x.shape))
+    given = integers(axis_tensor)
+    require(len(given) == 1, f"axes {given}, expected one")
+    axis = _axis(given[0], len(x.shape))
     constants: list[Constant] = []
     calls, position = [], 0
     for y in results:
@@ -165,10 +167,9 @@ class Selection:
 
 def selections(model: Model, operator: Operator) -> list[Selection]:
     """The part of its input that SLICE or STRIDED_SLICE takes, axis by axis."""
-    found = [model.graph.tensors[index] for index in operator.inputs]
+    found = tensors(model, operator, (3,) if operator.name == "SLICE" else (4,))
     shape = found[0].shape
     if operator.name == "SLICE":
-        require(len(found) == 3, f"has {len(found)} inputs, expected 3")
         begins, sizes = integers(found[1]), integers(found[2])
         require(len(begins) == len(sizes) == len(shape), f"begin {begins}, size {sizes} of {list(shape)}")
         taken = []
@@ -177,7 +178,6 @@ def selections(model: Model, operator: Operator) -> list[Selection]:
             require(begin >= 0 < count <= size - begin, f"begin {begins}, size {sizes} of {list(shape)}")
             taken.append(Selection(begin, count, 1))
         return taken
-    require(len(found) == 4, f"has {len(found)} inputs, expected 4")
     begins, ends, steps = (integers(tensor) for tensor in found[1:])
     require(len(begins) == len(ends) == len(steps), f"begin {begins}, end {ends}, strides {steps}")
     masks = {name: operator.integer(f"{name}_mask") for name in ("begin", "end", "ellipsis", "shrink_axis")}
@@ -220,9 +220,9 @@ def _range(
 
 
 def _slice(model: Model, operator: Operator) -> Lowered:
+    taken = selections(model, operator)
     x, y = model.graph.tensors[operator.inputs[0]], output(model, operator)
     _require_same_scale(x, y)
-    taken = selections(model, operator)
     kept = tuple(selection.count for selection in taken if selection.kept)
     require(kept == y.shape, f"takes {list(kept)}, the output has shape {list(y.shape)}")
     steps = _steps(x.shape)
@@ -261,7 +261,9 @@ def _pad(model: Model, operator: Operator) -> Lowered:
     if operator.name == "PADV2":
         require_types([found[2]], "int8")
         _require_same_scale(found[2], y)
-        (value,) = integers(found[2])
+        values = integers(found[2])
+        require(len(values) == 1, f"pads with {len(values)} values, expected one")
+        value = values[0]
     flat = integers(found[1])
     require(len(flat) == 2 * len(x.shape) and min(flat) >= 0, f"paddings {flat} of {list(x.shape)}")
     before, after = flat[::2], flat[1::2]

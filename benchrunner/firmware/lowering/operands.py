@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,12 +23,18 @@ def tensors(model: Model, operator: Operator, inputs: Sequence[int]) -> list[Ten
     """The inputs of `operator`, of which there must be as many as one of `inputs` says."""
     found = model.graph.present(operator.inputs)
     require(len(found) in inputs, f"has {len(found)} inputs, expected {' or '.join(map(str, inputs))}")
+    for tensor in found:
+        require(
+            tensor.elements > 0, f"tensor {tensor.name!r} has shape {list(tensor.shape)}, nothing to compute"
+        )
     return list(found)
 
 
 def output(model: Model, operator: Operator) -> Tensor:
     require(len(operator.outputs) == 1, f"has {len(operator.outputs)} outputs, expected 1")
-    return model.graph.tensors[operator.outputs[0]]
+    found = model.graph.tensors[operator.outputs[0]]
+    require(found.elements > 0, f"tensor {found.name!r} has shape {list(found.shape)}, nothing to compute")
+    return found
 
 
 def require_types(found: Sequence[Tensor], *allowed: str) -> None:
@@ -55,7 +60,8 @@ def scale_of(tensor: Tensor) -> Scale:
     require(not found.per_axis, f"tensor {tensor.name!r} is quantised per axis")
     scale, zero_point = found.scales[0], found.zero_points[0]
     low, high = _RANGES.get(tensor.dtype, (0, 0))
-    usable = 0 < scale < math.inf and low <= zero_point <= high
+    # Beyond that, quotients of two scales are no single-precision numbers any more.
+    usable = 2.0**-60 < scale < 2.0**60 and low <= zero_point <= high
     require(usable, f"tensor {tensor.name!r} has scale {scale} and zero point {zero_point}")
     return Scale(scale, zero_point)
 

@@ -30,7 +30,7 @@ def _pool(model: Model, operator: Operator) -> Lowered:
     low, high = output_range(operator, y)
     size = [operator.integer("filter_h"), operator.integer("filter_w")]
     stride = [operator.integer("stride_h"), operator.integer("stride_w")]
-    require(min(size + stride) > 0, f"window {size}, strides {stride}")
+    require(0 < min(size + stride) <= max(size + stride) < 1 << 15, f"window {size}, strides {stride}")
     same = operator.text("padding", "") == "SAME"
     padding = []
     for axis in (0, 1):
