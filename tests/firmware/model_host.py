@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel_host import C_FLAGS, KERNELS, SANITIZERS
+from layer_host import C_FLAGS, KERNELS, SANITIZERS
 
 from benchrunner.firmware.compiled import CompiledModel
 from benchrunner.firmware.generate import generate
