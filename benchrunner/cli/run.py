@@ -51,6 +51,7 @@ class _Silent:
 Examples:
   benchrunner run --board stm32h747i-disco --sim
   benchrunner run --board nucleo-h7a3zi-q --sim --model my_network.tflite --json
+  benchrunner run --board stm32h747i-disco --emulate
   benchrunner run --board stm32h747i-disco --port rfc2217://127.0.0.1:2217 --runs 50
   benchrunner run --board stm32f769i-disco --sim --fault wrong_clock=0.5
   benchrunner run --board nucleo-l4r5zi --engine mlperf-tiny --port /dev/ttyACM0 --model kws.tflite
@@ -83,7 +84,10 @@ Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
 @click.option("--port", default=None, help="Device path, rfc2217://host:port or socket://host:port.")
 @click.option("--sim", "simulate", is_flag=True, help="Use a simulated board, started for this run.")
 @click.option(
-    "--fault", "faults", multiple=True, metavar="NAME=VALUE", help="With --sim: a fault of the board."
+    "--emulate", is_flag=True, help="Use an emulated board, which executes the image of the real one."
+)
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME=VALUE", help="With --sim or --emulate: a fault."
 )
 @click.option("--lines", "boot_lines", is_flag=True, help="RTS and DTR of --port drive BOOT0 and NRST.")
 @click.option("--place", default=None, help="A place of lab.toml.")
@@ -120,6 +124,7 @@ def command(
     warmups: int | None,
     port: str | None,
     simulate: bool,
+    emulate: bool,
     faults: tuple[str, ...],
     boot_lines: bool,
     place: str | None,
@@ -133,10 +138,12 @@ def command(
     quiet: bool,
 ) -> int:
     """Run one model on one board and store the record."""
-    if sum((simulate, port is not None, place is not None)) > 1:
-        raise UsageError("--sim, --port and --place exclude each other", hint="give one of them, or none")
-    if faults and not simulate:
-        raise UsageError("--fault needs --sim", hint="for other tools: benchrunner sim BOARD --fault ...")
+    if sum((simulate, emulate, port is not None, place is not None)) > 1:
+        raise UsageError("--sim, --emulate, --port and --place exclude each other", hint="give at most one")
+    if faults and not (simulate or emulate):
+        raise UsageError(
+            "--fault needs --sim or --emulate", hint="for other tools: benchrunner sim BOARD --fault ..."
+        )
 
     from benchrunner.board import board_file_sha256, load_board, require_runnable
     from benchrunner.run import MLPERF_TINY, RunRequest, run_case, run_tiny_case
@@ -155,6 +162,7 @@ def command(
         port=port,
         boot_lines=boot_lines,
         simulate=simulate,
+        emulate=emulate,
         faults=parse(faults) if faults else None,
         input_file=input_file,
         tolerance_lsb=tolerance,

@@ -26,10 +26,10 @@ from benchrunner.flash.program import Compare, Options, Progress, program
 from benchrunner.flash.reading import Reader
 from benchrunner.flash.recovery import Recovery
 from benchrunner.flash.rom import SIMULATED, RomBootloader, Timings
-from benchrunner.image import SIMULATED_UID
+from benchrunner.image import EMULATED_UID, SIMULATED_UID
 from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError
 from benchrunner.protocol.messages import JumpToBootloader
-from benchrunner.record import Flashing
+from benchrunner.record import Fidelity, Flashing
 from benchrunner.run.request import Observer, RunRequest, Step
 from benchrunner.session.clock import HostClock
 from benchrunner.session.link import Link
@@ -89,6 +89,13 @@ class Connection:
     def simulated(self) -> bool:
         """True where no code runs on the chip: it plays the model file that its image carries."""
         return self.uid == SIMULATED_UID
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """What the chip is by its unique id, whatever its firmware will say."""
+        if self.simulated:
+            return Fidelity.SIMULATED
+        return Fidelity.EMULATED if self.uid == EMULATED_UID else Fidelity.MEASURED
 
     def identify(self, deadline: Deadline) -> None:
         """Enter the bootloader and find out which chip this is, before anything changes.
@@ -186,7 +193,8 @@ def connect(request: RunRequest, observer: Observer) -> Iterator[Connection]:
     if mcu is None:
         raise UsageError(f"board {request.board.id} is not a microcontroller board")
     with ExitStack() as stack:
-        way = _simulated(request, mcu, stack) if request.simulate else _plugged_in(request, mcu)
+        local = request.simulate or request.emulate
+        way = _started(request, mcu, stack) if local else _plugged_in(request, mcu)
         if not way.shares_clock:
             stack.enter_context(lab.place_lock(way.url, " ".join(("benchrunner", *request.command))))
         observer.note(f"{way.place or 'port'}: {way.url}")
@@ -225,16 +233,22 @@ def open_line(request: RunRequest, observer: Observer) -> Iterator[Line]:
             transport.close()
 
 
-def _simulated(request: RunRequest, mcu: Mcu, stack: ExitStack) -> _Way:
-    """Start a simulated board of this process, as new: with empty flash.
+def _started(request: RunRequest, mcu: Mcu, stack: ExitStack) -> _Way:
+    """Start a simulated or emulated board of this process, as new: with empty flash.
 
     The run takes the board's clock for its own: modelled durations count whether or not they are waited for,
     so the board's counter is checked in instant time, too, and against something its faults do not touch.
     """
     clock = BoardClock()
-    board = SimulatedBoard(request.board, faults=request.faults, clock=clock)
+    if request.emulate:
+        from benchrunner.emulator.board import emulated_board  # needs the extra [emulator]
+
+        board = emulated_board(request.board, request.faults, clock)
+    else:
+        board = SimulatedBoard(request.board, request.faults, clock)
     url = stack.enter_context(serve_rfc2217(board))
-    return _Way(url, "simulated board", Lines(), mcu.serial.baud_hz, clock, True, SIMULATED)
+    place = "emulated board" if request.emulate else "simulated board"
+    return _Way(url, place, Lines(), mcu.serial.baud_hz, clock, True, SIMULATED)
 
 
 def _plugged_in(request: RunRequest, mcu: Mcu) -> _Way:

@@ -22,6 +22,7 @@ from benchrunner.errors import (
     StoreError,
     UsageError,
     WrongChipError,
+    WrongImageError,
 )
 from benchrunner.protocol.exchange import data_bytes_per_message
 from benchrunner.protocol.messages import FidelityCode, Manifest, Memory, Sample
@@ -69,7 +70,7 @@ class _Draft:
     fidelity: Fidelity
     place: str = ""
     port: str = ""
-    image_sha256: str = ""
+    image: Image | None = None
     latency: Latency | NotMeasured = _UNTIMED
     layers: tuple[LayerCycles, ...] | NotMeasured = _UNTIMED
     memory: Memory | None = None
@@ -98,10 +99,11 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
             with timer(Step.CONNECT):
                 connection = stack.enter_context(connect(request, observer))
                 draft.place, draft.port = connection.place, connection.port
+                draft.fidelity = connection.fidelity
             try:
                 with timer(Step.IMAGE):
                     image = make_image(request, prepared, connection)
-                    draft.image_sha256 = image.info.image_sha256.hex()
+                    draft.image = image
                 _measure(request, prepared, image, connection, draft, timer, observer)
             except BaseException as error:
                 left = connection.leave_sane(timer.current)
@@ -151,7 +153,7 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
                     duration_ns=time.perf_counter_ns() - began_ns,
                     place=draft.place,
                     port=draft.port,
-                    image_sha256=draft.image_sha256,
+                    image_sha256=draft.image.info.image_sha256.hex() if draft.image else "",
                 ),
                 warnings=tuple(draft.warnings),
             )
@@ -190,7 +192,12 @@ def _measure(
 
     manifest = _bring_up(image, connection, link, limits, draft, timer, observer)
     with timer(Step.MANIFEST):
-        draft.fidelity = _FIDELITY[manifest.fidelity]
+        announced = _FIDELITY[manifest.fidelity]
+        if announced is not connection.fidelity:
+            raise WrongImageError(
+                f"the chip is {connection.fidelity} by its unique id, its firmware announces {announced}",
+                hint="a number must not pass for what it is not: rebuild the firmware for this board",
+            )
         draft.conditions = _conditions(manifest)
         draft.timing_model = _timing_model(manifest)
         mcu.check_manifest(
@@ -212,7 +219,9 @@ def _measure(
             link, prepared.inputs, chunk_bytes=chunk_bytes, deadline=Deadline(limits.request_s + 4 * wire_s)
         )
     with timer(Step.COLD):
+        began_s = time.monotonic()
         first = mcu.run_batch(link, 1, Deadline(limits.first_inference_s))
+        waited_s = time.monotonic() - began_s
         if not first.first_is_cold:
             draft.warnings.append("the cold inference was not the first since reset")
         cold = first.samples[0]
@@ -226,13 +235,15 @@ def _measure(
             tolerance_lsb=request.tolerance_lsb,
         )
 
-    inference_s = cold.cycles / clock_hz
+    # What one inference takes here and now: on boards whose time is not wall time, what it took to wait for.
+    inference_s = max(waited_s, cold.cycles / clock_hz * manifest.time_scale_permille / 1000)
     largest = min(manifest.max_samples, max(1, int(mcu.BATCH_S / inference_s)))
 
     def batch_deadline(count: int) -> Deadline:
-        return Deadline(limits.request_s + 3 * count * inference_s * manifest.time_scale_permille / 1000)
+        return Deadline(limits.request_s + 3 * count * inference_s)
 
-    checkable = manifest.time_scale_permille == 1000 or connection.shares_clock
+    emulated = connection.fidelity is Fidelity.EMULATED
+    checkable = not emulated and (manifest.time_scale_permille == 1000 or connection.shares_clock)
     opened = read_counter(link, connection.clock, soon())
     with timer(Step.WARM_UP):
         warmups = mcu.warm_up(link, count=request.warmups, largest=largest, deadline=batch_deadline)
@@ -246,7 +257,7 @@ def _measure(
         )
         _check_answers(cold, (*warmups, *timed))
     draft.latency = Latency(
-        unit=CounterUnit.INSTRUCTIONS if draft.fidelity is Fidelity.EMULATED else CounterUnit.CYCLES,
+        unit=CounterUnit.INSTRUCTIONS if emulated else CounterUnit.CYCLES,
         clock_hz=clock_hz,
         cold_cycles=cold.cycles,
         warmup_cycles=tuple(sample.cycles for sample in warmups),
@@ -260,7 +271,12 @@ def _measure(
                 link, connection.clock, opened, nominal_hz=clock_hz, deadline=Deadline(limits.request_s + 20)
             )
         else:
-            draft.clock = NotMeasured("the board says that its time is not wall time")
+            why = (
+                "an emulator counts instructions"
+                if emulated
+                else "the board says that its time is not wall time"
+            )
+            draft.clock = NotMeasured(why)
     with timer(Step.LAYERS):
         draft.layers = _layers(prepared, link, timed, draft.warnings, batch_deadline)
     with timer(Step.MEMORY):
@@ -388,6 +404,17 @@ def _footprint(prepared: Prepared, draft: _Draft) -> Footprint:
     def known(value: int | None, what: str) -> int | NotMeasured:
         return value if value is not None else NotMeasured(f"the {draft.fidelity} board has no {what}")
 
+    built = draft.image.built if draft.image else None
+    if built is not None:
+        ram, flash = built.footprint.ram_bytes, built.footprint.flash_bytes
+        return Footprint(
+            activation_ram_bytes=ram["activations"] + ram.get("scratch", 0),
+            runtime_ram_bytes=built.footprint.runtime_ram_bytes + ram.get("kept inputs", 0),
+            weights_flash_bytes=flash["weights"],
+            code_flash_bytes=built.footprint.code_flash_bytes,
+            stack_bytes=known(memory.stack_used_bytes, "stack") if memory else ended,
+            heap_bytes=known(memory.heap_used_bytes, "heap") if memory else ended,
+        )
     return Footprint(
         activation_ram_bytes=known(memory.arena_used_bytes, "arena") if memory else ended,
         runtime_ram_bytes=known(memory.static_bytes, "static data") if memory else ended,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from benchrunner import __version__
-from benchrunner.errors import UsageError, WrongImageError
+from benchrunner.errors import UsageError
 from benchrunner.firmware.simulated import simulated_image
 from benchrunner.image import ImageInfo, read
 from benchrunner.model import LayerCost, Model, layer_costs, load_model
@@ -14,6 +15,9 @@ from benchrunner.record import Case
 from benchrunner.run.access import Connection
 from benchrunner.run.request import RunRequest
 from benchrunner.runtime import ORACLE, Interpreter, load_input, natural_input, reference_name
+
+if TYPE_CHECKING:
+    from benchrunner.firmware.aot import BuiltImage
 
 INPUT_SEED = 1
 
@@ -38,10 +42,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What is flashed, and what its manifest block says."""
+    """What is flashed, what its manifest block says, and where a built one came from."""
 
     info: ImageInfo
     data: bytes
+    built: BuiltImage | None = None
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -99,26 +104,28 @@ def prepare(request: RunRequest) -> Prepared:
 
 
 def make_image(request: RunRequest, prepared: Prepared, chip: Connection) -> Image:
-    """The image for this case and this chip, read back as the board will read it.
+    """The image for this case and this chip.
 
-    Raises `DoesNotFitError`, and `WrongImageError` for a real chip: what can be made so far is for the
-    simulated board.
+    A simulated chip plays the model file itself; every other one gets compiled firmware, the same that
+    `benchrunner build` leaves. Raises `DoesNotFitError`, `UnsupportedOperatorError`, and `UsageError` without
+    a compiler.
     """
-    if not chip.simulated:
-        raise WrongImageError(
-            f"{chip.port}: this is a real {request.board.name} (unique id "
-            f"{chip.uid.hex() if chip.uid else 'not readable'}); engine {request.engine} makes images "
-            "for the simulated board only",
-            hint="firmware for real boards comes with a later version; use --sim",
+    if chip.simulated:
+        data = simulated_image(
+            request.board,
+            prepared.model_bytes,
+            model_name=prepared.model.name,
+            engine=request.engine,
+            kernels=ORACLE,
         )
-    data = simulated_image(
-        request.board,
-        prepared.model_bytes,
-        model_name=prepared.model.name,
-        engine=request.engine,
-        kernels=ORACLE,
-    )
-    return Image(read(data), data)
+        return Image(read(data), data)
+    from benchrunner.firmware.aot import build_image
+    from benchrunner.firmware.build import cache_folder
+    from benchrunner.firmware.toolchain import find_toolchain
+
+    folder = cache_folder().parent / "firmware" / f"{request.board.id}-{prepared.model.sha256[:16]}"
+    built = build_image(request.board, prepared.model, folder, find_toolchain())
+    return Image(built.firmware.info, built.firmware.binary, built)
 
 
 def _format(model: Model) -> str:

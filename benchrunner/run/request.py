@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One case and how to reach the board. Exactly one of `port`, `simulate` and discovery is used."""
+    """One case and how to reach the board. At most one of `port`, `simulate` and `emulate`."""
 
     board: Board
     board_file_sha256: str
@@ -60,7 +60,8 @@ class RunRequest:
     warmups: int | None = None  # None: until stable
     port: str | None = None
     boot_lines: bool = False  # RTS and DTR of the port drive BOOT0 and NRST, whatever the board file says
-    simulate: bool = False
+    simulate: bool = False  # a simulated board of this process
+    emulate: bool = False  # an emulated one: it executes the image that a real board would get
     faults: Faults | None = None
     input_file: Path | None = None
     tolerance_lsb: int = 0

@@ -41,7 +41,7 @@ def request_for(model: Path, tmp_path: Path) -> Callable[..., RunRequest]:
             "board": load_board(BOARD),
             "board_file_sha256": board_file_sha256(BOARD),
             "model": model,
-            "simulate": "port" not in changes,
+            "simulate": not {"port", "emulate"} & changes.keys(),
             "faults": parse(faults) if faults else None,
             "results": tmp_path / "results",
             "limits": SHORT,

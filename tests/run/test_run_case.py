@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from run_boards import BOARD, Watching, served_board
 
+from benchrunner import image
 from benchrunner.board import load_board
 from benchrunner.errors import (
     LabError,
@@ -19,10 +20,9 @@ from benchrunner.errors import (
     ReadoutProtectedError,
     UsageError,
     WrongChipError,
-    WrongImageError,
 )
 from benchrunner.lab import place_lock
-from benchrunner.record import ClockCheck, Fidelity, Latency, NotMeasured, Outcome, OutputCheck
+from benchrunner.record import ClockCheck, CounterUnit, Fidelity, Latency, NotMeasured, Outcome, OutputCheck
 from benchrunner.run import CaseResult, RunRequest, Step, run_case
 from benchrunner.store import load_run
 
@@ -227,11 +227,37 @@ def test_a_board_in_real_time_is_checked_against_the_hosts_clock(request_for: Re
     assert bad.outcome is Outcome.INVALID
 
 
-def test_a_real_chip_never_gets_an_image_for_the_simulated_board(request_for: Request) -> None:
+def test_a_real_chip_gets_compiled_firmware_and_never_an_image_for_the_simulated_board(
+    request_for: Request,
+) -> None:
     with served_board(uid=bytes(range(12))) as (board, url):
-        with pytest.raises(WrongImageError, match="this is a real STM32H747I-DISCO"):
-            run_case(request_for(port=url, boot_lines=True), Watching())
-        assert not any(board.flash.erase_counts)
+        result = run_case(request_for(port=url, boot_lines=True), Watching())
+        info = image.read(board.flash.content)
+    assert info.payload_bytes == 0, "code, and no model file to play"
+    assert result.measurement.fidelity is Fidelity.MEASURED
+    assert result.measurement.outcome is Outcome.FAILED, "a board that only plays models cannot execute it"
+    assert isinstance(result.measurement.latency, NotMeasured)
+
+
+def test_the_emulated_board_executes_the_image_of_the_real_one(request_for: Request) -> None:
+    first, second = (
+        run_case(request_for(simulate=False, emulate=True, runs=3), Watching()).measurement for _ in range(2)
+    )
+    assert first.outcome is Outcome.OK, first.reason
+    assert first.fidelity is Fidelity.EMULATED
+    assert isinstance(first.latency, Latency)
+    assert first.latency.unit is CounterUnit.INSTRUCTIONS
+    assert first.latency == second.latency
+    assert first.layers == second.layers
+    assert not isinstance(first.layers, NotMeasured)
+    total = sum(layer.cycles for layer in first.layers)
+    assert total == pytest.approx(first.latency.timed_cycles[0], rel=0.01)
+    assert isinstance(first.output, OutputCheck)
+    assert first.output.max_difference_lsb == 0
+    assert first.clock == NotMeasured("an emulator counts instructions")
+    footprint = first.footprint
+    assert isinstance(footprint.code_flash_bytes, int)
+    assert isinstance(footprint.stack_bytes, int)
 
 
 def test_another_chip_is_refused_before_anything_is_erased(request_for: Request, tmp_path: Path) -> None:
