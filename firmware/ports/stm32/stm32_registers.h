@@ -4,8 +4,8 @@
 
 #include "core_registers.h"
 
-/* GPIO. RM0399 ch. 12, RM0455 ch. 11, RM0385 ch. 6, RM0410 ch. 6, RM0351 ch. 8, RM0432 ch. 8, RM0456 ch. 13, RM0090
- * ch. 8. One port every 0x400 bytes from GPIOA on; pin n has MODER[2n+1:2n] and AFR[n/8] bits 4(n%8)+3:4(n%8). */
+/* GPIO. RM0399, RM0455, RM0385, RM0410, RM0351, RM0432, RM0456, RM0090:
+ * "GPIO registers". One port every 0x400 bytes from GPIOA on; pin n has MODER[2n+1:2n] and AFR[n/8] bits 4(n%8)+3:4(n%8). */
 #define GPIO_STEP 0x400u
 #define GPIO_MODER 0x00u
 #define GPIO_MODER_ALTERNATE 2u
@@ -16,7 +16,7 @@
 #define GPIO_AFRL 0x20u
 #define GPIO_AFRH 0x24u
 
-/* TIM2, a 32-bit counter in every family. RM0399 ch. 42 and its like. */
+/* TIM2, a 32-bit counter in every family. RM0399 and its like, "TIMx registers". */
 #define TIM2_BASE 0x40000000u
 #define TIM2_CR1 0x00u
 #define TIM2_CR1_CEN BIT(0)
@@ -26,7 +26,7 @@
 #define TIM2_PSC 0x28u
 #define TIM2_ARR 0x2Cu
 
-/* Independent watchdog. RM0399 ch. 49 and its like. LSI: about 32 kHz everywhere. */
+/* Independent watchdog. RM0399 and its like. LSI: about 32 kHz everywhere. */
 #define IWDG_KR 0x00u
 #define IWDG_KR_START 0xCCCCu
 #define IWDG_KR_UNLOCK 0x5555u

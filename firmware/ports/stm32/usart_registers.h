@@ -1,5 +1,5 @@
-/* The USART and LPUART of STM32F7, H7, L4 and U5: those with ISR, RDR and TDR. RM0399 ch. 51 and 52, RM0455 ch. 50
- * and 51, RM0385 ch. 31, RM0410 ch. 34, RM0351 ch. 40 and 41, RM0432 ch. 49 and 50, RM0456 ch. 66 and 67. The base
+/* The USART and LPUART of STM32F7, H7, L4 and U5: those with ISR, RDR and TDR. RM0399, RM0455,
+ * RM0385, RM0410, RM0351, RM0432, RM0456. The base
  * is that of the board's virtual COM port: USART_BASE in family_registers.h. FIFOEN only in the H7, L4+ and U5. */
 #ifndef STM32_USART_REGISTERS_H
 #define STM32_USART_REGISTERS_H

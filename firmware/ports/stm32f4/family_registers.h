@@ -10,7 +10,7 @@
 #define FLASH_ACR_ICRST BIT(11)
 #define FLASH_ACR_DCRST BIT(12)
 
-/* RM0090 30.6, RM0368 19.6, RM0386 31.6. */
+/* RM0090, RM0368, RM0386: "USART registers". */
 #define USART_SR 0x00u
 #define USART_SR_RXNE BIT(5)
 #define USART_SR_TC BIT(6)

@@ -3,7 +3,7 @@
 #include "family_registers.h"
 #include "stm32.h"
 
-/* RM0090 30.3.4: USARTDIV = clock / (16 baud); BRR is that times 16. */
+/* RM0090, USART_BRR: USARTDIV = clock / (16 baud); BRR is that times 16. */
 void stm32_usart_start(uint32_t usart_hz) {
     REG(USART, CR1) = 0;
     REG(USART, CR2) = 0; /* one stop bit */
@@ -12,7 +12,7 @@ void stm32_usart_start(uint32_t usart_hz) {
     REG(USART, CR1) = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE;
 }
 
-/* RM0090 30.6.1: reading SR and then DR takes the byte and clears every error. A byte with an error is delivered as it
+/* RM0090, USART_SR: reading SR and then DR takes the byte and clears every error. A byte with an error is delivered as it
  * is: the frame's checksum finds it. An overrun without a byte is cleared the same way; that byte is none. */
 bool port_uart_read(uint8_t *byte) {
     const uint32_t status = REG(USART, SR);

@@ -1,4 +1,4 @@
-/* Clock tree of the STM32F4 and F7: HSE, one PLL, voltage scale and over-drive. Section numbers are RM0410's. */
+/* Clock tree of the STM32F4 and F7: HSE, one PLL, voltage scale and over-drive. RM0410. */
 #include "board.h"
 #include "board_port.h"
 #include "family_registers.h"
@@ -6,12 +6,12 @@
 
 #define HSI_HZ 16000000u
 
-enum { SOURCE_HSI = 0, SOURCE_HSE = 1, SOURCE_PLL = 2 }; /* RCC_CFGR SW, SWS (5.3.3) */
+enum { SOURCE_HSI = 0, SOURCE_HSE = 1, SOURCE_PLL = 2 }; /* RCC_CFGR SW, SWS */
 
 #define REFERENCE_HZ (PORT_HSE_HZ / PORT_PLL_M)
 #define VCO_HZ (REFERENCE_HZ * PORT_PLL_N)
 
-/* 5.3.2. */
+/* RCC_PLLCFGR; datasheets, main PLL characteristics. */
 _Static_assert(PORT_HSE_HZ % PORT_PLL_M == 0, "whole hertz");
 _Static_assert(REFERENCE_HZ >= 1000000u && REFERENCE_HZ <= 2000000u, "reference of the VCO");
 _Static_assert(VCO_HZ >= PORT_VCO_MIN_HZ && VCO_HZ <= PORT_VCO_MAX_HZ, "VCO");
@@ -57,14 +57,14 @@ static bool start_pll(void) {
     return stm32_wait(&REG(RCC, CR), RCC_CR_PLLRDY, RCC_CR_PLLRDY);
 }
 
-/* 4.1.4: the scale may be chosen while the PLL is off only, and takes effect when it is on. */
+/* PWR_CR VOS: the scale may be chosen while the PLL is off only, and takes effect when it is on. */
 static void choose_voltage(void) {
     REG(RCC, APB1ENR) |= RCC_APB1ENR_PWREN;
-    (void)REG(RCC, APB1ENR); /* 5.2.13: two cycles until the clock is there */
+    (void)REG(RCC, APB1ENR); /* two cycles until the clock is there */
     REG(PWR, CR) = (REG(PWR, CR) & ~PWR_CR_VOS) | FIELD(PWR_CR_VOS, PORT_VOS);
 }
 
-/* 4.1.4, "Entering over-drive mode": with the PLL on and before the core runs on it. */
+/* "Entering over-drive mode": with the PLL on and before the core runs on it. */
 static bool voltage_ready(void) {
 #if PORT_OVERDRIVE
     REG(PWR, CR) |= PWR_CR_ODEN;
@@ -79,7 +79,7 @@ static bool voltage_ready(void) {
     return stm32_wait(&REG(PWR, CSR), PWR_CSR_VOSRDY, PWR_CSR_VOSRDY);
 }
 
-/* 3.3.2: written, then read back before the clock may rise. */
+/* FLASH_ACR: written, then read back before the clock may rise. */
 static bool set_wait_states(void) {
     const uint32_t wanted = FIELD(FLASH_ACR_LATENCY, BOARD_FLASH_WAIT_STATES);
     REG(FLASH, ACR) = (REG(FLASH, ACR) & ~FLASH_ACR_LATENCY) | wanted;
@@ -124,7 +124,7 @@ static uint32_t source_hz(void) {
 /* 0xx: not divided; 4 is /2, 5 is /4 ... */
 static uint32_t bus_shift(uint32_t field) { return field < 4u ? 0 : field - 3u; }
 
-/* 5.2, clock tree: a timer runs on its APB's clock, doubled where that is divided (TIMPRE = 0, as reset leaves it);
+/* RCC_DCKCFGR: a timer runs on its APB's clock, doubled where that is divided (TIMPRE = 0, as reset leaves it);
  * a USART on its APB's clock. HPRE stays 0, so that HCLK is the core's clock. */
 stm32_clocks_t stm32_clocks_read(void) {
     const uint32_t core_hz = source_hz(), cfgr = REG(RCC, CFGR);
@@ -147,6 +147,6 @@ void stm32_peripherals_enable(void) {
     REG(RCC, AHB1ENR) |= (RCC_AHB1ENR_GPIOAEN << PORT_TX_PORT) | (RCC_AHB1ENR_GPIOAEN << PORT_RX_PORT);
     REG(RCC, APB1ENR) |= RCC_APB1ENR_TIM2EN;
     REG_AT(RCC_BASE + USART_ENR) |= USART_ENR_BIT;
-    (void)REG_AT(RCC_BASE + USART_ENR); /* 5.2.13: two cycles until the clock is there */
+    (void)REG_AT(RCC_BASE + USART_ENR); /* two cycles until the clock is there */
     core_barrier();
 }

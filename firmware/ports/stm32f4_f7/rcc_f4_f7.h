@@ -1,4 +1,4 @@
-/* Clock and power registers that STM32F4 and F7 share. RM0090 ch. 5 to 7 (F405), RM0368 (F401), RM0386 (F469), RM0385
+/* Clock and power registers that STM32F4 and F7 share. RM0090 (F405), RM0368 (F401), RM0386 (F469), RM0385
  * (F746), RM0410 (F769). The F7 calls PWR_CR CR1 and PWR_CSR CSR1. */
 #ifndef STM32F4_F7_RCC_H
 #define STM32F4_F7_RCC_H

@@ -1,4 +1,4 @@
-/* The flash accelerator (ART) of STM32F4 and L4: the same register in both. RM0090 3.5, RM0351 3.3.3, RM0432 3.3.3. */
+/* The flash accelerator (ART) of STM32F4 and L4: the same register in both. RM0090, RM0351, RM0432. */
 #include "family_registers.h"
 #include "port_options.h"
 #include "stm32.h"

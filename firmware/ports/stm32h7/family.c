@@ -1,4 +1,4 @@
-/* STM32H7: core voltage, clock tree, flash, caches. Section numbers are RM0399's. */
+/* STM32H7: core voltage, clock tree, flash, caches. RM0399. */
 #include "stm32.h"
 
 #include "board.h"
@@ -9,8 +9,8 @@
 
 #define HSI_HZ 64000000u
 
-enum { SOURCE_HSI = 0, SOURCE_HSE = 2, SOURCE_PLL1 = 3 }; /* RCC_CFGR SW, SWS (9.7.5) */
-enum { PLLSRC_HSI = 0, PLLSRC_HSE = 2 };                  /* RCC_PLLCKSELR PLLSRC (9.7.9) */
+enum { SOURCE_HSI = 0, SOURCE_HSE = 2, SOURCE_PLL1 = 3 }; /* RCC_CFGR SW, SWS */
+enum { PLLSRC_HSI = 0, PLLSRC_HSE = 2 };                  /* RCC_PLLCKSELR PLLSRC */
 
 #define REFERENCE_HZ (PORT_HSE_HZ / PORT_PLL_M)
 #define VCO_HZ (REFERENCE_HZ * PORT_PLL_N)
@@ -24,7 +24,7 @@ _Static_assert(PORT_PLL_P % 2u == 0, "odd dividers are not allowed for P");
 _Static_assert(BOARD_CORE_CLOCK_HZ / PORT_AHB_DIVIDER <= PORT_AHB_MAX_HZ, "AXI and AHB");
 _Static_assert(BOARD_CORE_CLOCK_HZ / PORT_AHB_DIVIDER / 2u <= PORT_AHB_MAX_HZ / 2u, "APB, divided by two");
 
-/* RCC_PLLCFGR PLL1RGE (9.7.10): 1..2, 2..4, 4..8, 8..16 MHz. */
+/* RCC_PLLCFGR PLL1RGE: 1..2, 2..4, 4..8, 8..16 MHz. */
 #define REFERENCE_RANGE (REFERENCE_HZ < 4000000u ? 1u : REFERENCE_HZ <= 8000000u ? 2u : 3u)
 
 /* D1CFGR HPRE: 0xxx /1, 8 /2. PPRE fields: 0xx /1, 4 /2. All APBs run at half the AHB. */
@@ -52,7 +52,7 @@ static void run_on_hsi(void) {
     REG(RCC, D3CFGR) = 0;
 }
 
-/* 7.4.1, 7.8.4: the supply must be chosen before the voltage may change; the first write after power-up decides, later
+/* PWR_CR3: the supply must be chosen before the voltage may change; the first write after power-up decides, later
  * ones are ignored. Both boards feed the core from the SMPS directly; the wrong choice leaves the part without power
  * until the board is unplugged. */
 static bool raise_voltage(void) {
@@ -67,7 +67,7 @@ static bool raise_voltage(void) {
                       PWR_CSR1_ACTVOSRDY | FIELD(PWR_CSR1_ACTVOS, PORT_VOS));
 }
 
-/* 4.9.2: written, then read back before the clock may rise. */
+/* FLASH_ACR: written, then read back before the clock may rise. */
 static bool set_wait_states(void) {
     const uint32_t wanted =
         FIELD(FLASH_ACR_LATENCY, BOARD_FLASH_WAIT_STATES) | FIELD(FLASH_ACR_WRHIGHFREQ, PORT_FLASH_WRHIGHFREQ);
@@ -77,7 +77,7 @@ static bool set_wait_states(void) {
 
 static bool start_pll(void) {
 #if PORT_HSE_BYPASS
-    REG(RCC, CR) |= RCC_CR_HSEBYP; /* while HSE is off (9.7.2) */
+    REG(RCC, CR) |= RCC_CR_HSEBYP; /* while HSE is off */
 #endif
     REG(RCC, CR) |= RCC_CR_HSEON;
     if (!stm32_wait(&REG(RCC, CR), RCC_CR_HSERDY, RCC_CR_HSERDY)) {
@@ -134,7 +134,7 @@ static uint32_t source_hz(void) {
 /* 0xxx and 0xx: not divided; 8 is /2, 9 is /4 ...; 4 is /2, 5 is /4 ... (only those that are set above occur). */
 static uint32_t bus_shift(uint32_t field, uint32_t first) { return field < first ? 0 : field - first + 1u; }
 
-/* 9.5.5: TIM2 runs on HCLK while its APB is divided by one or two (TIMPRE = 0), USART kernels on the APB's clock
+/* RCC_CFGR TIMPRE: TIM2 runs on HCLK while its APB is divided by one or two (TIMPRE = 0), USART kernels on the APB's clock
  * (D2CCIP2R at reset: pclk2 for USART1, pclk1 for USART3). */
 stm32_clocks_t stm32_clocks_read(void) {
     const uint32_t d1 = REG(RCC, D1CFGR), d2 = REG(RCC, D2CFGR);
@@ -176,6 +176,6 @@ void stm32_peripherals_enable(void) {
     REG(RCC, C1_AHB4ENR) |= (RCC_C1_AHB4ENR_GPIOAEN << PORT_TX_PORT) | (RCC_C1_AHB4ENR_GPIOAEN << PORT_RX_PORT);
     REG(RCC, C1_APB1LENR) |= RCC_C1_APB1LENR_TIM2EN;
     REG_AT(RCC_BASE + USART_ENR) |= USART_ENR_BIT;
-    (void)REG_AT(RCC_BASE + USART_ENR); /* 9.5.12: two cycles until the clock is there */
+    (void)REG_AT(RCC_BASE + USART_ENR); /* two cycles until the clock is there */
     core_barrier();
 }

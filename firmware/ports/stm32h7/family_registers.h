@@ -54,7 +54,7 @@
 #define RCC_C1_APB2ENR 0x150u
 #define RCC_C1_APB2ENR_USART1EN BIT(4)
 
-/* RM0399 7.8, RM0455 6.8. Bit 2 of CR3 is SDEN in RM0399 and SMPSEN in RM0455; SCUEN in parts without a converter. */
+/* RM0399, RM0455: "PWR registers". Bit 2 of CR3 is SDEN in RM0399 and SMPSEN in RM0455; SCUEN in parts without a converter. */
 #define PWR_BASE 0x58024800u
 #define PWR_CSR1 0x04u
 #define PWR_CSR1_ACTVOSRDY BIT(13)
@@ -74,7 +74,7 @@
 #define FLASH_ACR_LATENCY BITS(0, 3) /* 4 bits in the manuals; no setting here needs the fourth */
 #define FLASH_ACR_WRHIGHFREQ BITS(4, 2)
 
-#define DBGMCU_BASE 0x5C001000u /* RM0399 66.5, RM0455 65.5 */
+#define DBGMCU_BASE 0x5C001000u /* RM0399, RM0455 */
 #define DBGMCU_IDCODE 0x00u
 #define DBGMCU_IDCODE_DEV_ID BITS(0, 12)
 
@@ -83,7 +83,7 @@
 #define USART1_BASE 0x40011000u
 #define USART3_BASE 0x40004800u
 
-/* The USART of the virtual COM port. All have FIFOs of 16 bytes (RM0399 51.4, RM0455 50.4). */
+/* The USART of the virtual COM port. All have FIFOs of 16 bytes (RM0399, RM0455). */
 #if defined(BOARD_USART_USART1)
 #define USART_BASE USART1_BASE
 #define USART_ENR RCC_C1_APB2ENR

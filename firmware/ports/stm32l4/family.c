@@ -1,4 +1,4 @@
-/* STM32L4 and L4+: core voltage, clock tree, flash accelerator. Section numbers are RM0432's.
+/* STM32L4 and L4+: core voltage, clock tree, flash accelerator. RM0432.
  *
  * The PLL runs from HSI16, which every board has and which is within 1 % over temperature (datasheets): so are
  * milliseconds derived from the nominal clock. Cycles are exact. */
@@ -11,14 +11,14 @@
 #define HSI_HZ 16000000u
 #define MSI_RESET_HZ 4000000u
 
-enum { SOURCE_HSI = 1, SOURCE_PLL = 3 }; /* RCC_CFGR SW, SWS (6.4.3) */
-enum { PLLSRC_HSI = 2 };                 /* RCC_PLLCFGR PLLSRC (6.4.4) */
-enum { VOS_RANGE1 = 1 };                 /* PWR_CR1 VOS (5.4.1) */
+enum { SOURCE_HSI = 1, SOURCE_PLL = 3 }; /* RCC_CFGR SW, SWS */
+enum { PLLSRC_HSI = 2 };                 /* RCC_PLLCFGR PLLSRC */
+enum { VOS_RANGE1 = 1 };                 /* PWR_CR1 VOS */
 
 #define REFERENCE_HZ (HSI_HZ / PORT_PLL_M)
 #define VCO_HZ (REFERENCE_HZ * PORT_PLL_N)
 
-/* 6.4.4; datasheets, PLL characteristics: reference 4..16 MHz, VCO 64..344 MHz in range 1. */
+/* RCC_PLLCFGR; datasheets, PLL characteristics: reference 4..16 MHz, VCO 64..344 MHz in range 1. */
 _Static_assert(HSI_HZ % PORT_PLL_M == 0, "whole hertz");
 _Static_assert(REFERENCE_HZ >= 4000000u && REFERENCE_HZ <= 16000000u, "reference of the VCO");
 _Static_assert(VCO_HZ >= 64000000u && VCO_HZ <= 344000000u, "VCO");
@@ -27,7 +27,7 @@ _Static_assert(PORT_PLL_N >= 8 && PORT_PLL_N <= (PORT_L4_PLUS ? 127 : 86), "PLLN
 _Static_assert(PORT_PLL_R == 2 || PORT_PLL_R == 4 || PORT_PLL_R == 6 || PORT_PLL_R == 8, "PLLR");
 _Static_assert(BOARD_CORE_CLOCK_HZ <= (PORT_L4_PLUS ? 120000000u : 80000000u), "the core in range 1");
 
-/* 5.1.8: above 80 MHz range 1 needs its boost mode, and the step up goes over half the clock. */
+/* PWR_CR5: above 80 MHz range 1 needs its boost mode, and the step up goes over half the clock. */
 #define BOOST (BOARD_CORE_CLOCK_HZ > 80000000u)
 
 enum { HPRE_1 = 0, HPRE_2 = 8 };
@@ -52,7 +52,7 @@ static bool run_on_hsi(void) {
 
 static bool raise_voltage(void) {
     REG(RCC, APB1ENR1) |= RCC_APB1ENR1_PWREN;
-    (void)REG(RCC, APB1ENR1); /* 6.2.18: two cycles until the clock is there */
+    (void)REG(RCC, APB1ENR1); /* two cycles until the clock is there */
     REG(PWR, CR1) = (REG(PWR, CR1) & ~PWR_CR1_VOS) | FIELD(PWR_CR1_VOS, VOS_RANGE1);
     if (!stm32_wait(&REG(PWR, SR2), PWR_SR2_VOSF, 0)) {
         return false;
@@ -65,7 +65,7 @@ static bool raise_voltage(void) {
     return true;
 }
 
-/* 3.3.3: written, then read back before the clock may rise. */
+/* FLASH_ACR: written, then read back before the clock may rise. */
 static bool set_wait_states(void) {
     const uint32_t wanted = FIELD(FLASH_ACR_LATENCY, BOARD_FLASH_WAIT_STATES);
     REG(FLASH, ACR) = (REG(FLASH, ACR) & ~FLASH_ACR_LATENCY) | wanted;
@@ -130,12 +130,12 @@ uint32_t stm32_reset_cause(void) {
 
 void stm32_peripherals_enable(void) {
 #if PORT_GPIO_SUPPLY_2
-    REG(PWR, CR2) |= PWR_CR2_IOSV; /* PG2..PG15 have a supply of their own, cut off at reset (5.1.1) */
+    REG(PWR, CR2) |= PWR_CR2_IOSV; /* PG2..PG15 have a supply of their own, cut off at reset */
 #endif
     REG(RCC, CCIPR) &= ~(RCC_CCIPR_USART1SEL | RCC_CCIPR_USART2SEL | RCC_CCIPR_LPUART1SEL); /* PCLK */
     REG(RCC, AHB2ENR) |= (RCC_AHB2ENR_GPIOAEN << PORT_TX_PORT) | (RCC_AHB2ENR_GPIOAEN << PORT_RX_PORT);
     REG(RCC, APB1ENR1) |= RCC_APB1ENR1_TIM2EN;
     REG_AT(RCC_BASE + USART_ENR) |= USART_ENR_BIT;
-    (void)REG_AT(RCC_BASE + USART_ENR); /* 6.2.18: two cycles until the clock is there */
+    (void)REG_AT(RCC_BASE + USART_ENR); /* two cycles until the clock is there */
     core_barrier();
 }

@@ -49,7 +49,7 @@
 #define PWR_CR2_IOSV BIT(9)
 #define PWR_SR2 0x14u
 #define PWR_SR2_VOSF BIT(10)
-#define PWR_CR5 0x80u /* L4+ only: RM0432 5.4.22 */
+#define PWR_CR5 0x80u /* L4+ only: RM0432 */
 #define PWR_CR5_R1MODE BIT(8)
 
 #define FLASH_BASE 0x40022000u
@@ -92,7 +92,7 @@
 #else
 #define USART_IS_LPUART 0
 #endif
-/* The L4+ has FIFOs of 8 bytes (RM0432 49.4, 50.4), the L475 none. */
+/* The L4+ has FIFOs of 8 bytes (RM0432), the L475 none. */
 #if PORT_L4_PLUS
 #define USART_FIFO_BYTES 8
 #else

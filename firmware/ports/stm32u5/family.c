@@ -1,4 +1,4 @@
-/* STM32U5: core voltage with its booster, clock tree, instruction cache. Section numbers are RM0456's.
+/* STM32U5: core voltage with its booster, clock tree, instruction cache. RM0456.
  *
  * The PLL runs from HSI16, which every board has and which is within 1 % over temperature (datasheets): so are
  * milliseconds derived from the nominal clock. Cycles are exact. */
@@ -19,7 +19,7 @@ enum { VOS_RANGE1 = 3 };                  /* PWR_VOSR VOS */
 #define REFERENCE_HZ (HSI_HZ / PORT_PLL_M)
 #define VCO_HZ (REFERENCE_HZ * PORT_PLL_N)
 
-/* 11.4.5 (RCC_PLL1CFGR, RCC_PLL1DIVR); datasheets, PLL characteristics: reference 4..16 MHz, VCO 128..544 MHz. */
+/* RCC_PLL1CFGR, RCC_PLL1DIVR; datasheets, PLL characteristics: reference 4..16 MHz, VCO 128..544 MHz. */
 _Static_assert(HSI_HZ % PORT_PLL_M == 0, "whole hertz");
 _Static_assert(REFERENCE_HZ >= 4000000u && REFERENCE_HZ <= 16000000u, "reference of the VCO");
 _Static_assert(VCO_HZ >= 128000000u && VCO_HZ <= 544000000u, "VCO");
@@ -27,7 +27,7 @@ _Static_assert(VCO_HZ == BOARD_CORE_CLOCK_HZ * PORT_PLL_R, "the core runs on PLL
 _Static_assert(PORT_PLL_N >= 4 && PORT_PLL_N <= 512 && PORT_PLL_M >= 1 && PORT_PLL_M <= 16, "PLL1N, PLL1M");
 _Static_assert(PORT_PLL_R == 1 || PORT_PLL_R % 2u == 0, "PLL1R: odd dividers are not allowed");
 _Static_assert(BOARD_CORE_CLOCK_HZ > 55000000u && BOARD_CORE_CLOCK_HZ <= 160000000u, "range 1 with the booster");
-/* 10.5.4: the booster's clock must be 4..16 MHz. */
+/* PLL1MBOOST: the booster's clock must be 4..16 MHz. */
 _Static_assert(HSI_HZ / 2u >= 4000000u && HSI_HZ / 2u <= 16000000u, "booster");
 
 /* PLL1RGE: 3 for a reference of 8..16 MHz, else 4..8 MHz. */
@@ -55,7 +55,7 @@ static bool run_on_hsi(void) {
     return true;
 }
 
-/* 10.5.4: range 1, then the source and the divider of the booster's clock, then the booster. */
+/* PWR_VOSR: range 1, then the source and the divider of the booster's clock, then the booster. */
 static bool raise_voltage(void) {
     REG(PWR, VOSR) = (REG(PWR, VOSR) & ~PWR_VOSR_VOS) | FIELD(PWR_VOSR_VOS, VOS_RANGE1);
     if (!stm32_wait(&REG(PWR, VOSR), PWR_VOSR_VOSRDY, PWR_VOSR_VOSRDY)) {
@@ -67,7 +67,7 @@ static bool raise_voltage(void) {
     return stm32_wait(&REG(PWR, VOSR), PWR_VOSR_BOOSTRDY, PWR_VOSR_BOOSTRDY);
 }
 
-/* 7.3.3: written, then read back before the clock may rise. */
+/* FLASH_ACR: written, then read back before the clock may rise. */
 static bool set_wait_states(void) {
     const uint32_t wanted = FIELD(FLASH_ACR_LATENCY, BOARD_FLASH_WAIT_STATES);
     REG(FLASH, ACR) = (REG(FLASH, ACR) & ~FLASH_ACR_LATENCY) | wanted;
@@ -115,7 +115,7 @@ stm32_clocks_t stm32_clocks_read(void) {
     return (stm32_clocks_t){.core_hz = core_hz, .timer_hz = core_hz, .usart_hz = core_hz};
 }
 
-/* 8.4: enabled once it is empty; it is invalidated by hardware after reset, and again here. DCACHE1 serves external
+/* ICACHE_CR: enabled once it is empty; it is invalidated by hardware after reset, and again here. DCACHE1 serves external
  * memories only, and stays off. */
 void stm32_caches_start(void) {
 #if PORT_PREFETCH

@@ -70,7 +70,7 @@
 #define IWDG_BASE 0x40003000u
 #define USART1_BASE 0x40013800u
 
-/* The USART of the virtual COM port, with FIFOs of 8 bytes (RM0456 66.4). */
+/* The USART of the virtual COM port, with FIFOs of 8 bytes (RM0456). */
 #if defined(BOARD_USART_USART1)
 #define USART_BASE USART1_BASE
 #define USART_ENR RCC_APB2ENR
