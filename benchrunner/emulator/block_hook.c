@@ -7,12 +7,16 @@
 #include <stdint.h>
 
 typedef struct {
+    uint16_t size, count; /* of a block, in bytes and in instructions */
+} block_t;
+
+typedef struct {
     uint64_t count;           /* instructions of all blocks entered */
     uint64_t limit;           /* no block is entered at or above this count */
     uint64_t stopped;         /* 1: the engine was stopped here */
     const uint8_t *code;      /* copy of the memory whose code does not change while the engine lives */
     uint64_t code_base, code_bytes;
-    uint16_t *sizes, *counts; /* per halfword of it: the last block that started there, in bytes and instructions */
+    block_t *blocks;          /* per halfword of it: the last block that started there */
     int (*stop)(void *uc);
     int (*read)(void *uc, uint64_t address, void *bytes, uint64_t size);
 } counter_t;
@@ -25,27 +29,36 @@ static uint16_t instructions_in(const uint8_t *code, uint32_t size) {
     return found;
 }
 
+static uint16_t decoded(const counter_t *counter, void *uc, uint64_t address, uint32_t size) {
+    const uint64_t offset = address - counter->code_base;
+    if (offset < counter->code_bytes && size <= counter->code_bytes - offset) {
+        const uint16_t count = instructions_in(counter->code + offset, size);
+        if (size < 0x10000u) {
+            counter->blocks[offset >> 1] = (block_t){(uint16_t)size, count};
+        }
+        return count;
+    }
+    uint8_t copy[4096]; /* code in RAM may change: counted anew each time */
+    if (size <= sizeof copy && counter->read(uc, address, copy, size) == 0) {
+        return instructions_in(copy, size);
+    }
+    return (uint16_t)(size / 2u);
+}
+
 void on_block(void *uc, uint64_t address, uint32_t size, void *user) {
-    counter_t *counter = user;
-    if (counter->count >= counter->limit) {
+    counter_t *const counter = user;
+    if (__builtin_expect(counter->count >= counter->limit, 0)) {
         counter->stopped = 1;
         counter->stop(uc);
         return;
     }
-    uint64_t offset = address - counter->code_base;
-    if (offset < counter->code_bytes && size <= counter->code_bytes - offset && size < 0x10000u) {
-        uint64_t entry = offset >> 1;
-        if (counter->sizes[entry] != size) {
-            counter->sizes[entry] = (uint16_t)size;
-            counter->counts[entry] = instructions_in(counter->code + offset, size);
+    const uint64_t offset = address - counter->code_base;
+    if (__builtin_expect(offset < counter->code_bytes, 1)) {
+        const block_t block = counter->blocks[offset >> 1];
+        if (__builtin_expect(block.size == size, 1)) {
+            counter->count += block.count;
+            return;
         }
-        counter->count += counter->counts[entry];
-        return;
     }
-    uint8_t copy[4096]; /* code in RAM may change: counted anew each time */
-    if (size <= sizeof copy && counter->read(uc, address, copy, size) == 0) {
-        counter->count += instructions_in(copy, size);
-    } else {
-        counter->count += size / 2u;
-    }
+    counter->count += decoded(counter, uc, address, size);
 }

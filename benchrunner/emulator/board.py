@@ -74,8 +74,8 @@ class _Run:
         self._machine, self._ended = machine, ended
 
     @property
-    def busy(self) -> bool:
-        return self._machine.busy
+    def again_in_s(self) -> float | None:
+        return self._machine.again_in_s
 
     def feed(self, data: bytes) -> None:
         try:

@@ -105,8 +105,7 @@ class _Context(ctypes.Structure):
         ("code", ctypes.c_void_p),
         ("code_base", ctypes.c_uint64),
         ("code_bytes", ctypes.c_uint64),
-        ("sizes", ctypes.c_void_p),
-        ("counts", ctypes.c_void_p),
+        ("blocks", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("read", ctypes.c_void_p),
     )
@@ -121,14 +120,12 @@ class _NativeCounter:
         # all of these are used by the hook and must live as long as the engine does
         self._engine, self._library = engine, library
         self._code = ctypes.create_string_buffer(code, len(code))
-        self._sizes = (ctypes.c_uint16 * (len(code) // 2))()
-        self._counts = (ctypes.c_uint16 * (len(code) // 2))()
+        self._blocks = (ctypes.c_uint32 * (len(code) // 2))()
         self._context = _Context(
             code=ctypes.addressof(self._code),
             code_base=code_base,
             code_bytes=len(code),
-            sizes=ctypes.addressof(self._sizes),
-            counts=ctypes.addressof(self._counts),
+            blocks=ctypes.addressof(self._blocks),
             stop=_address_of(uclib.uc_emu_stop),
             read=_address_of(uclib.uc_mem_read),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from benchrunner.simulator.uart import LineFormat
 # either takes about 20 ms.
 _SLICE_INSTRUCTIONS = 5_000_000
 _SLICE_ACCESSES = 20_000
+_NAP_S = 0.05  # how long a program that waits for the host is left alone: it may wait for time as well
 _PORTS = "ABCDEFGHIJK"
 
 
@@ -57,7 +59,7 @@ class Ends:
 
 
 class Machine:
-    """`feed` runs the core until it waits for the host or a slice is over; `busy` says whether it wants more.
+    """`feed` runs the core until it waits for the host or a slice is over; `again_in_s`: when it wants more.
 
     Raises `SystemResetError` and `BootloaderRequestedError` where the run ends; `cause` then says why.
     """
@@ -76,7 +78,8 @@ class Machine:
         self._mcu, self._wiring, self._ends = mcu, wiring, ends
         self._family = family = family_of(mcu)
         self._memory = memory
-        self.busy, self.cause = True, cause
+        self.cause = cause
+        self._nap_until_s: float | None = None  # while it waits for the host; of the host's clock
         self._reset_wanted = self._dead = self._waits = False
         self._handling_fault = False
         self._accesses_left = 0
@@ -115,9 +118,8 @@ class Machine:
     def feed(self, data: bytes) -> None:
         if data:
             self.usart.feed(data)
-            self._waits = False
+        self._waits = False
         if self._dead:
-            self.busy = False
             return
         self._accesses_left = _SLICE_ACCESSES
         stop, fault = self.core.run(_SLICE_INSTRUCTIONS)
@@ -130,7 +132,13 @@ class Machine:
             self._waits = not self.usart.waiting
         if self.watchdog.expired:
             self._end(ResetCause.WATCHDOG)
-        self.busy = not (self._waits or self._dead)
+        self._nap_until_s = time.monotonic() + _NAP_S if self._waits else None
+
+    @property
+    def again_in_s(self) -> float | None:
+        if self._dead:
+            return None
+        return max(0.0, self._nap_until_s - time.monotonic()) if self._nap_until_s is not None else 0.0
 
     # --- inside ------------------------------------------------------------------------------------------
 

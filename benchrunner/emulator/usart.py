@@ -22,10 +22,9 @@ _PARITY_ENABLE, _ODD, _OVERSAMPLING_8 = 1 << 10, 1 << 9, 1 << 15
 _WORD_9, _FIFO = 1 << 12, 1 << 29
 _PRESCALERS = (1, 2, 4, 6, 8, 10, 12, 16, 32, 64, 128, 256)  # RM0433, USART_PRESC
 _POLLS_BEFORE_SKIP = 2
-_POLLS_BEFORE_IDLE = 64  # with nothing on the line: the program waits for the host
-# Looks at the line that are further apart belong to a program that computes meanwhile (a checksum, say), and
-# are no waiting. The firmware's idle loop takes about 100 instructions a turn, its checksum 350 between two.
-_WAITING_INSTRUCTIONS = 200
+# A program that polls as often as this, with nothing on the line, waits for the host. One that computes polls
+# more rarely (the core's checksum: every 350 instructions; its waiting loop: every 100).
+_POLLS_BEFORE_IDLE, _IDLE_INSTRUCTIONS = 64, 200
 _FLUSH_BYTES = 512
 
 
@@ -79,7 +78,7 @@ class Usart:
         self._sending: deque[int] = deque()  # when each byte has left the shift register
         self._sent = bytearray()
         self._skipped, self._polls, self._overrun, self._status_seen = 0, 0, False, False
-        self._polled_at = 0  # instructions
+        self._quick_polls, self._polled = 0, 0  # in a row; when the last one was
         self._format: LineFormat | None = None
         # what the control register amounts to, worked out when it or a clock changes
         self._transmits = self._receives = False
@@ -215,18 +214,21 @@ class Usart:
 
     def _poll(self) -> int:
         now = self._advance()
-        instructions = self._line.instructions()
-        self._polls = self._polls + 1 if instructions - self._polled_at <= _WAITING_INSTRUCTIONS else 0
-        self._polled_at = instructions
+        self._polls += 1
         if self._polls >= _POLLS_BEFORE_SKIP and not self._received and not self._overrun:
             sending, arriving = self._sending, self._arriving
             if sending or arriving:
                 next_sent = sending[0] if sending else arriving[0][0]
                 self._skipped += min(next_sent, arriving[0][0] if arriving else next_sent) - now
                 self._advance()
-            elif self._polls >= _POLLS_BEFORE_IDLE:
-                self._polls = 0
-                self._line.idle()
+            elif now - self._polled > _IDLE_INSTRUCTIONS:
+                self._quick_polls = 0
+            else:
+                self._quick_polls += 1
+                if self._quick_polls >= _POLLS_BEFORE_IDLE:
+                    self._quick_polls = 0
+                    self._line.idle()
+        self._polled = now
         status = self._status()
         self._status_seen = True
         return status

@@ -113,7 +113,7 @@ class Application:
     and a way out.
     """
 
-    busy = False
+    again_in_s = None  # it does nothing but answer
 
     def __init__(
         self,

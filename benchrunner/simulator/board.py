@@ -116,7 +116,7 @@ class SimulatedBoard:
     def transmit(self, line: LineFormat | None = None) -> bytes:
         """The bytes that are due by now, as a host that listens with the format `line` gets them."""
         with self._lock:
-            if self._program is not None and self._program.busy:
+            if self._program is not None and self._program.again_in_s == 0.0:
                 self._let_run(self._program, b"")
             now_s = self.clock.now_s()
             parts = []
@@ -130,9 +130,10 @@ class SimulatedBoard:
     def next_output_in_s(self) -> float | None:
         """Real seconds until `transmit` has something, None when nothing is on its way."""
         with self._lock:
-            if self._program is not None and self._program.busy:
-                return 0.0
-            return max(0.0, self._outbox[0][0] - self.clock.now_s()) if self._outbox else None
+            waits = [self._program.again_in_s] if self._program is not None else []
+            if self._outbox:
+                waits.append(max(0.0, self._outbox[0][0] - self.clock.now_s()))
+            return min((wait for wait in waits if wait is not None), default=None)
 
     @property
     def bits_per_byte(self) -> int:

@@ -74,7 +74,7 @@ class RomBootloader:
     off.
     """
 
-    busy = False
+    again_in_s = None  # it does nothing but answer
 
     def __init__(
         self,

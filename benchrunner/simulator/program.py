@@ -24,8 +24,9 @@ class Program(Protocol):
     """
 
     @property
-    def busy(self) -> bool:
-        """Whether it has more to do without new bytes: `feed(b"")` lets it go on for a moment."""
+    def again_in_s(self) -> float | None:
+        """In how many seconds it has more to do without new bytes: `feed(b"")` then lets it go on for a
+        moment. None: never."""
         ...
 
     def feed(self, data: bytes) -> None:

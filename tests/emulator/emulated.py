@@ -42,7 +42,7 @@ class Host:
         said = b""
         for _ in range(slices):
             said += self.sim.transmit(self._line)
-            if self.sim.next_output_in_s() is None:
+            if self.sim.next_output_in_s() != 0.0:
                 return said
         return said
 

@@ -58,14 +58,11 @@ def test_two_runs_count_the_same_and_a_known_loop_counts_what_it_has(tmp_path: P
         put_word(DWT_CYCCNT - before);
         for (;;) get();
     """
-    found, totals = [], []
+    found = []
     for _ in range(2):
-        host, firmware = make(image(tmp_path, body))
+        host, _ = make(image(tmp_path, body))
         found.append(words(host.run()))
-        assert firmware.machine is not None
-        totals.append(firmware.machine.instructions)
     assert found[0] == found[1]
-    assert totals[0] == totals[1]
     assert found[0][1] - found[0][0] == 2 * 10_000
     assert 20_001 <= found[0][0] < 20_020
 

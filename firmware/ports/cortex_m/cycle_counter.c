@@ -36,7 +36,8 @@ uint64_t port_cycles(void) {
     core_barrier();
     const uint64_t estimate = total + (uint64_t)(tick - last_tick) * SLOW_TICK_CYCLES;
     const uint32_t correction = low - (uint32_t)estimate; /* modulo 2^32, meant as -2^31 .. 2^31-1 */
-    total = correction < 0x80000000u ? estimate + correction : estimate - (0u - correction);
+    /* Sign-extended without a branch: a reading takes the same instructions whatever is read. */
+    total = estimate + correction - ((uint64_t)(correction & 0x80000000u) << 1);
     last_tick = tick;
     return total;
 }
