@@ -72,7 +72,7 @@ class _Driver:
 
     def build(self) -> Firmware:
         (self.build_folder / "objects").mkdir(parents=True, exist_ok=True)
-        sources = (BLOCK, *self.project.sources)
+        sources = (*self.project.sources, BLOCK)  # as CMake orders them
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
             keyed = list(pool.map(self._compile, sources))
         linked = self._link([key for key, _ in keyed], [path for _, path in keyed])

@@ -16,8 +16,8 @@ PARTS: Mapping[str, str] = {
     "runtime": "start-up, port, protocol, bench loop",
     "library": "the compiler's library",
     "manifest": "the block that identifies the image",
-    "activations": "the arena up to its highest tensor, inputs and outputs included",
-    "scratch": "what kernels need of the arena beyond that",
+    "activations": "the arena where tensors lie, inputs and outputs included",
+    "scratch": "the rest of the arena, for the kernels",
     "kept inputs": "inputs that an inference overwrites",
     "static data": "variables of runtime and library",
     "stack": "as reserved; the device reports how much was used",
@@ -31,6 +31,7 @@ _FOLDERS = (
     ("model_", "graph"),
     ("kernels_", "kernels"),
     ("core_", "runtime"),
+    ("mlperf_tiny_", "runtime"),
     ("port_", "runtime"),
     ("image_", "manifest"),
 )

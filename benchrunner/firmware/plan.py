@@ -21,7 +21,7 @@ class MemoryPlan:
     tensor_offset: Mapping[int, int]  # of every tensor that has a place
     scratch_offset: Mapping[int, int]  # layer -> its scratch memory
     arena_bytes: int
-    activation_bytes: int  # up to the end of the highest tensor: the arena without what only scratch needs
+    activation_bytes: int  # of the arena, in which some tensor lies at some time: the rest is for scratch
     bound_bytes: int  # no plan is smaller
     optimal: bool  # proven: by the bound, or because the search came to its end
     inputs_overwritten: bool
@@ -43,7 +43,7 @@ def plan_memory(graph: Graph, layers: Sequence[Lowered]) -> MemoryPlan:
         tensor_offset={index: offset for buffer, offset, _ in placed for index in buffer.tensors},
         scratch_offset={buffer.first: offset for buffer, offset, _ in placed if buffer.scratch},
         arena_bytes=_aligned(max(ends, default=0)),
-        activation_bytes=max((end for buffer, _, end in placed if not buffer.scratch), default=0),
+        activation_bytes=_covered([(start, end) for buffer, start, end in placed if not buffer.scratch]),
         bound_bytes=search.bound,
         optimal=search.proven,
         inputs_overwritten=any(
@@ -54,6 +54,15 @@ def plan_memory(graph: Graph, layers: Sequence[Lowered]) -> MemoryPlan:
             if other is not buffer
         ),
     )
+
+
+def _covered(spans: Sequence[tuple[int, int]]) -> int:
+    """Bytes that lie in at least one of the spans."""
+    total, at = 0, 0
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, at))
+        at = max(at, end)
+    return total
 
 
 class _Search:

@@ -16,12 +16,13 @@ from benchrunner.durable import write_atomic
 from benchrunner.errors import UsageError, WrongImageError
 from benchrunner.firmware.compiled import CompiledModel
 from benchrunner.firmware.generate import comment, generate
+from benchrunner.firmware.mlperf import mlperf_source, mlperf_task
 from benchrunner.firmware.placement import Placement, place
 from benchrunner.firmware.toolchain import ToolchainKind, flags_for
 from benchrunner.resources import shipped
 
 FACTS = "build.json"  # what the project was made from; also the list of its files
-INCLUDES = ("core", "kernels", "port", "board", "model", "image")
+INCLUDES = ("core", "kernels", "mlperf_tiny", "port", "board", "model", "image")
 ZIG_INCLUDE = "freestanding"
 BLOCK = "image/image_block.c"
 LINKER_SCRIPT = "port/link.ld"
@@ -30,7 +31,7 @@ _INCLUDE = re.compile(rb'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`files` by path within the project. `sources` are linked in this order, behind BLOCK."""
+    """`files` by path within the project. `sources` are linked in this order, before BLOCK."""
 
     board: Board
     mcu: Mcu
@@ -76,6 +77,11 @@ def make_project(board: Board, compiled: CompiledModel, *, engine_reference: str
     files |= {f"kernels/{name}": content for name, content in kernels.items()}
     files |= {f"port/{name}": content for name, content in _port(firmware / "ports", board)}
     files |= {f"model/{name}": text.encode() for name, text in generated.files.items()}
+    task = mlperf_task(model)
+    if task is not None:
+        tiny = firmware / "mlperf_tiny"
+        files |= {f"mlperf_tiny/{path.name}": path.read_bytes() for path in _c_files(tiny)}
+        files["mlperf_tiny/mlperf_model.c"] = mlperf_source(model, task, board.id).encode()
     files["board/board.h"] = _board_header(board, mcu).encode()
     files["board/memory.ld"] = _memory(mcu, placement).encode()
     project = firmware / "project"
@@ -362,6 +368,7 @@ The compiler is `arm-none-eabi-gcc` where it is installed, else zig (`pip instal
 | `model/` | the network: `model.c` runs the layers one after the other, `model_data.c` has the weights |
 | `kernels/` | the operators it uses |
 | `core/` | bench loop and device protocol |
+| `mlperf_tiny/` | only with the benchmark's models: its serial commands |
 | `port/` | start-up, clocks, serial port and cycle counter of the MCU; `link.ld` |
 | `board/` | facts of the board, and its memories |
 | `image/` | manifest block: model, board, compiler, checksums |

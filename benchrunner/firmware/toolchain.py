@@ -99,7 +99,8 @@ def flags_for(kind: ToolchainKind, core: str) -> Flags:
     target = targets[core]
     if kind is ToolchainKind.GCC:
         return Flags((*target, *_COMMON), (*target, *_GCC_LINK, *_LINK), _GCC_LIBRARIES)
-    return Flags((*target, *_COMMON, *_ZIG_ONLY), (*target, *_LINK), ())
+    # zig asks its linker for an entry of its own, whatever the script says.
+    return Flags((*target, *_COMMON, *_ZIG_ONLY), (*target, *_LINK, "-Wl,--entry=Reset_Handler"), ())
 
 
 def find_toolchain(kind: ToolchainKind | None = None) -> Toolchain:

@@ -309,3 +309,14 @@ def test_the_memory_plan_is_printed_and_drawn(capsys: pytest.CaptureFixture[str]
     assert run("analyze", "fdmobilenet_0.25_224_uint8", "--board", BOARD, "--memory", "--json") == 0
     (entry,) = json.loads(capsys.readouterr().out)["models"]
     assert entry["memory_plan"]["arena_bytes"] == plan.arena_bytes
+
+
+def test_images_of_mlperf_tinys_models_answer_its_commands_and_others_do_not(
+    made: BuiltImage, tmp_path: Path, gcc: Toolchain
+) -> None:
+    assert not any(name.startswith("mlperf_tiny/") for name in made.project.files)
+    for name, data in (("ad01", built.anomaly_detection()), ("kws01", built.keyword_spotting())):
+        found = build_image(load_board(BOARD), parse_model(data, name), tmp_path / name, gcc)
+        assert f'.model = "{name}"' in found.project.files["mlperf_tiny/mlperf_model.c"].decode()
+        assert found.firmware.elf.symbol("bench_mlperf").size_bytes > 0
+        assert found.footprint.unattributed_bytes == 0
