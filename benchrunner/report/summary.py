@@ -56,7 +56,7 @@ def _latency(row: Row) -> str:
     if isinstance(row.latency_median_ms, NotMeasured):
         if isinstance(row.median_instructions, NotMeasured):
             return str(row.latency_median_ms)
-        return f"{row.latency_median_ms}; {row.median_instructions:.0f} instructions"
+        return f"{row.latency_median_ms}; {row.median_instructions:,.0f} instructions"
     parts = [
         f"{cells.latency(row)} {_interval(row)}",
         f"p95 {_bare(row.latency_p95_ms)}",

@@ -104,6 +104,11 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
                 with timer(Step.IMAGE):
                     image = make_image(request, prepared, connection)
                     draft.image = image
+                    if image.kept_input_bytes:
+                        draft.warnings.append(
+                            f"{image.kept_input_bytes} bytes of RAM beside the table's keep a copy of the "
+                            "input, which an inference overwrites; an application has its own"
+                        )
                 _measure(request, prepared, image, connection, draft, timer, observer)
             except BaseException as error:
                 left = connection.leave_sane(timer.current)
@@ -409,7 +414,7 @@ def _footprint(prepared: Prepared, draft: _Draft) -> Footprint:
         ram, flash = built.footprint.ram_bytes, built.footprint.flash_bytes
         return Footprint(
             activation_ram_bytes=ram["activations"] + ram.get("scratch", 0),
-            runtime_ram_bytes=built.footprint.runtime_ram_bytes + ram.get("kept inputs", 0),
+            runtime_ram_bytes=built.footprint.runtime_ram_bytes,
             weights_flash_bytes=flash["weights"],
             code_flash_bytes=built.footprint.code_flash_bytes,
             stack_bytes=known(memory.stack_used_bytes, "stack") if memory else ended,

@@ -48,6 +48,11 @@ class Image:
     data: bytes
     built: BuiltImage | None = None
 
+    @property
+    def kept_input_bytes(self) -> int:
+        """RAM of the bench for a copy of inputs that an inference overwrites."""
+        return self.built.footprint.ram_bytes.get("kept inputs", 0) if self.built else 0
+
 
 def prepare(request: RunRequest) -> Prepared:
     """Read the model, choose the input, compute the right answer.

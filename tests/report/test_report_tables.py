@@ -212,5 +212,5 @@ def test_the_summary_of_a_failed_run_gives_the_reason() -> None:
 
 def test_the_summary_of_an_emulated_run_counts_instructions() -> None:
     assert run_summary(EMULATED).splitlines()[1] == (
-        "  latency  not measured: the emulator counts instructions, not time; 7092000 instructions"
+        "  latency  not measured: the emulator counts instructions, not time; 7,092,000 instructions"
     )
