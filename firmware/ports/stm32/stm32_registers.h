@@ -5,7 +5,8 @@
 #include "core_registers.h"
 
 /* GPIO. RM0399, RM0455, RM0385, RM0410, RM0351, RM0432, RM0456, RM0090:
- * "GPIO registers". One port every 0x400 bytes from GPIOA on; pin n has MODER[2n+1:2n] and AFR[n/8] bits 4(n%8)+3:4(n%8). */
+ * "GPIO registers". One port every 0x400 bytes from GPIOA on; pin n has bits 2n+1:2n of
+ * MODER, and bits 4(n%8)+3:4(n%8) of AFR[n/8]. */
 #define GPIO_STEP 0x400u
 #define GPIO_MODER 0x00u
 #define GPIO_MODER_ALTERNATE 2u

@@ -6,7 +6,8 @@
 
 #ifdef USART_ISR /* the STM32F4 has another USART, and its own driver */
 
-/* RM0399, USART_BRR: USARTDIV = clock / baud with 16-fold oversampling. RM0432, LPUART_BRR: the LPUART's is 256 times that. */
+/* RM0399, USART_BRR: USARTDIV = clock / baud with 16-fold oversampling. RM0432, LPUART_BRR: the
+ * LPUART's is 256 times that. */
 void stm32_usart_start(uint32_t usart_hz) {
     REG(USART, CR1) = 0;
     REG(USART, CR2) = 0; /* one stop bit */

@@ -12,8 +12,8 @@ void stm32_usart_start(uint32_t usart_hz) {
     REG(USART, CR1) = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE;
 }
 
-/* RM0090, USART_SR: reading SR and then DR takes the byte and clears every error. A byte with an error is delivered as it
- * is: the frame's checksum finds it. An overrun without a byte is cleared the same way; that byte is none. */
+/* RM0090, USART_SR: reading SR and then DR takes the byte and clears every error. A byte with an error is
+ * delivered as it is: the frame's checksum finds it. An overrun without a byte is cleared the same way; that byte is none. */
 bool port_uart_read(uint8_t *byte) {
     const uint32_t status = REG(USART, SR);
     if ((status & (USART_SR_RXNE | USART_SR_PE | USART_SR_FE | USART_SR_NF | USART_SR_ORE)) == 0) {

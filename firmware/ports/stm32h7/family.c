@@ -134,8 +134,8 @@ static uint32_t source_hz(void) {
 /* 0xxx and 0xx: not divided; 8 is /2, 9 is /4 ...; 4 is /2, 5 is /4 ... (only those that are set above occur). */
 static uint32_t bus_shift(uint32_t field, uint32_t first) { return field < first ? 0 : field - first + 1u; }
 
-/* RCC_CFGR TIMPRE: TIM2 runs on HCLK while its APB is divided by one or two (TIMPRE = 0), USART kernels on the APB's clock
- * (D2CCIP2R at reset: pclk2 for USART1, pclk1 for USART3). */
+/* RCC_CFGR TIMPRE: TIM2 runs on HCLK while its APB is divided by one or two (TIMPRE = 0), USART kernels on
+ * the APB's clock (D2CCIP2R at reset: pclk2 for USART1, pclk1 for USART3). */
 stm32_clocks_t stm32_clocks_read(void) {
     const uint32_t d1 = REG(RCC, D1CFGR), d2 = REG(RCC, D2CFGR);
     const uint32_t core_hz = source_hz() >> bus_shift(FIELD_OF(RCC_D1CFGR_D1CPRE, d1), 8);

@@ -54,7 +54,8 @@
 #define RCC_C1_APB2ENR 0x150u
 #define RCC_C1_APB2ENR_USART1EN BIT(4)
 
-/* RM0399, RM0455: "PWR registers". Bit 2 of CR3 is SDEN in RM0399 and SMPSEN in RM0455; SCUEN in parts without a converter. */
+/* RM0399, RM0455: "PWR registers". Bit 2 of CR3 is SDEN in RM0399 and SMPSEN in RM0455; SCUEN in
+ * parts without a converter. */
 #define PWR_BASE 0x58024800u
 #define PWR_CSR1 0x04u
 #define PWR_CSR1_ACTVOSRDY BIT(13)

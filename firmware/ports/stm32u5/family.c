@@ -115,8 +115,8 @@ stm32_clocks_t stm32_clocks_read(void) {
     return (stm32_clocks_t){.core_hz = core_hz, .timer_hz = core_hz, .usart_hz = core_hz};
 }
 
-/* ICACHE_CR: enabled once it is empty; it is invalidated by hardware after reset, and again here. DCACHE1 serves external
- * memories only, and stays off. */
+/* ICACHE_CR: enabled once it is empty; it is invalidated by hardware after reset, and again here. DCACHE1 serves
+ * external memories only, and stays off. */
 void stm32_caches_start(void) {
 #if PORT_PREFETCH
     REG(FLASH, ACR) |= FLASH_ACR_PRFTEN;
