@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchrunner.firmware.generate import comment
 from benchrunner.model import Model, Tensor
+from benchrunner.protocol.mlperf_tiny import MODELS, Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,14 @@ class MlperfTask:
     load: str  # how the bytes that the runner sends become the input
 
 
-TASKS = (
-    MlperfTask("kws01", (1, 49, 10, 1), 12, "BENCH_MLPERF_AS_IS"),
-    MlperfTask("vww01", (1, 96, 96, 3), 2, "BENCH_MLPERF_MINUS_128"),
-    MlperfTask("ic01", (1, 32, 32, 3), 10, "BENCH_MLPERF_MINUS_128"),
-    MlperfTask("ad01", (1, 640), 640, "BENCH_MLPERF_FLOATS"),
+_LOADS = {
+    Load.AS_IS: "BENCH_MLPERF_AS_IS",
+    Load.PIXELS: "BENCH_MLPERF_MINUS_128",
+    Load.FLOATS: "BENCH_MLPERF_FLOATS",
+}
+TASKS = tuple(
+    MlperfTask(model.name, model.input_shape, model.output_values, _LOADS[model.load])
+    for model in MODELS.values()
 )
 
 

@@ -82,6 +82,7 @@ def make_project(board: Board, compiled: CompiledModel, *, engine_reference: str
         tiny = firmware / "mlperf_tiny"
         files |= {f"mlperf_tiny/{path.name}": path.read_bytes() for path in _c_files(tiny)}
         files["mlperf_tiny/mlperf_model.c"] = mlperf_source(model, task, board.id).encode()
+    files["model/model_sizes.h"] = _sizes(len(compiled.layers)).encode()
     files["board/board.h"] = _board_header(board, mcu).encode()
     files["board/memory.ld"] = _memory(mcu, placement).encode()
     project = firmware / "project"
@@ -224,6 +225,14 @@ def _port(folder: Path, board: Board) -> Iterator[tuple[str, bytes]]:
         raise UsageError(f"board {board.id}: the port of {board.series} has no linker script")
     yield "board_port.h", own_header.read_bytes()
     yield "link.ld", script
+
+
+def _sizes(layers: int) -> str:
+    """What the bench loop has to know of the model when it is compiled."""
+    return (
+        "/* Room for the cycles of every layer, 8 bytes each, where that is more than the usual. */\n"
+        f"#define MODEL_LAYER_BYTES {8 * layers}u\n"
+    )
 
 
 def _board_header(board: Board, mcu: Mcu) -> str:

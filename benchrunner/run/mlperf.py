@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchrunner.errors import BenchrunnerError, ClockInvalidError, ExitStatus, StoreError, UsageError
 from benchrunner.model import Model, load_model
@@ -49,7 +50,9 @@ class _Quantised:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class PreparedTiny:
+    """Five inputs for one of the benchmark's models, and what the reference on the host says to each."""
+
     model: Model
     tiny_model: tiny.TinyModel
     inputs: tuple[bytes, ...]  # as tensors
@@ -64,11 +67,15 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
     opened; what happens later becomes a record with its reason.
     """
     started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
-    if request.simulate:
-        raise UsageError(f"--sim runs no firmware: engine {ENGINE} needs a board", hint="give --port")
+    if request.simulate or request.emulate:
+        raise UsageError(
+            f"engine {ENGINE} measures firmware that is on a board already; one that starts with this run "
+            "has none",
+            hint="give --port",
+        )
     timer = StepTimer(observer)
     with timer(Step.ANALYSE, request.model.name):
-        prepared = _prepare(request)
+        prepared = cases_of(request.model, tolerance_lsb=request.tolerance_lsb)
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     measured: mlperf.TinyMeasurement | None = None
     with open_line(request, observer) as line:
@@ -119,11 +126,11 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
     return CaseResult(measurement, path, status, hint)
 
 
-def _prepare(request: RunRequest) -> _Prepared:
-    """Five inputs, and what the reference on the host says to each."""
-    model = load_model(request.model)
+def cases_of(file: Path, *, tolerance_lsb: int = 0) -> PreparedTiny:
+    """The inputs of a run. Raises `UsageError` or `ModelError` for a model that is not the benchmark's."""
+    model = load_model(file)
     graph = model.graph
-    interpreter = Interpreter(request.model.read_bytes(), ORACLE)
+    interpreter = Interpreter(file.read_bytes(), ORACLE)
     tensors = (*interpreter.inputs, *interpreter.outputs)
     found = None
     if len(tensors) == 2 and all(tensor.dtype == "int8" for tensor in tensors):
@@ -133,7 +140,7 @@ def _prepare(request: RunRequest) -> _Prepared:
             f"{each.name} {list(each.input_shape)} -> {each.output_values}" for each in tiny.MODELS.values()
         )
         raise UsageError(
-            f"{request.model}: takes {[list(tensor.shape) for tensor in interpreter.inputs]}, "
+            f"{file}: takes {[list(tensor.shape) for tensor in interpreter.inputs]}, "
             "which is no int8 model of MLPerf Tiny",
             hint=f"those are {known}",
         )
@@ -144,10 +151,10 @@ def _prepare(request: RunRequest) -> _Prepared:
     )
     inputs = tuple(natural_input(tensors[0], INPUT_SEED + number) for number in range(tiny.WINDOWS))
     cases = tuple(_tiny_case(found, data, interpreter.run([data])[0], source, target) for data in inputs)
-    tolerance = request.tolerance_lsb * target.scale
+    tolerance = tolerance_lsb * target.scale
     if found.load is tiny.Load.FLOATS:
-        tolerance = max(case.expected[0] for case in cases) * _AD_TOLERANCE * (1 + request.tolerance_lsb)
-    return _Prepared(model, found, inputs, cases, tolerance)
+        tolerance = max(case.expected[0] for case in cases) * _AD_TOLERANCE * (1 + tolerance_lsb)
+    return PreparedTiny(model, found, inputs, cases, tolerance)
 
 
 def _tiny_case(
@@ -170,7 +177,7 @@ def _tiny_case(
 # --- the record -----------------------------------------------------------------------------------------
 
 
-def _case(request: RunRequest, prepared: _Prepared) -> Case:
+def _case(request: RunRequest, prepared: PreparedTiny) -> Case:
     model, board = prepared.model, request.board
     return Case(
         board=board.id,
@@ -207,7 +214,7 @@ def _crc(results: Sequence[float]) -> int:
     return zlib.crc32(",".join(f"{value:.3f}" for value in results).encode())
 
 
-def _output(measured: mlperf.TinyMeasurement, prepared: _Prepared) -> OutputCheck:
+def _output(measured: mlperf.TinyMeasurement, prepared: PreparedTiny) -> OutputCheck:
     """Counted in thousandths, the last decimal that the commands print."""
     found = [value for window in measured.windows for value in window.results]
     expected = [value for case in prepared.cases for value in case.expected]

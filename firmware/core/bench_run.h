@@ -5,9 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Room for results: of a run (12 bytes for each sample) or of a profile (8 for each layer), whichever came last. A
- * build for a model with more layers raises it. */
-#ifndef BENCH_RESULT_BYTES
+#if defined(__has_include)
+#if __has_include("model_sizes.h")
+#include "model_sizes.h" /* of a generated project */
+#endif
+#endif
+
+/* Room for results: of a run (12 bytes for each sample) or of a profile (8 for each layer), whichever came last. */
+#if defined(MODEL_LAYER_BYTES) && MODEL_LAYER_BYTES > 1152
+#define BENCH_RESULT_BYTES MODEL_LAYER_BYTES
+#else
 #define BENCH_RESULT_BYTES 1152u
 #endif
 #define BENCH_SAMPLE_BYTES 12u /* cycles u64, output CRC-32 u32: as in the protocol */

@@ -16,6 +16,7 @@
 #define COMMAND_CHARACTERS 80u
 #define MICROSECONDS 1000000u
 #define BYTES_PER_LINE 8u
+#define QUANTISED_BYTES 32u
 #define BOOT_SILENCE_S 2u /* who speaks frames does so by then, and would count the lines as damage */
 
 static struct {
@@ -172,14 +173,14 @@ static uint8_t loaded_byte(uint32_t at)
                                                     : (uint8_t)(bench_input(0)[at] ^ pixel_bit());
 }
 
-static void store_byte(uint8_t byte)
+static void store(const uint8_t *bytes, uint32_t count)
 {
     if (bench_mlperf.load == BENCH_MLPERF_FLOATS) {
-        ((uint8_t *)bench_mlperf.floats)[commands.loaded_bytes++] = byte;
+        __builtin_memcpy((uint8_t *)bench_mlperf.floats + commands.loaded_bytes, bytes, count);
     } else {
-        byte = (uint8_t)(byte ^ pixel_bit());
-        (void)bench_load_input(0, commands.loaded_bytes++, &byte, 1);
+        (void)bench_load_input(0, commands.loaded_bytes, bytes, count);
     }
+    commands.loaded_bytes += count;
 }
 
 /* value / scale + zero point, to the nearest integer, halves away from zero, within int8. */
@@ -204,9 +205,16 @@ static void quantise_input(void)
     if (bench_mlperf.load != BENCH_MLPERF_FLOATS) {
         return;
     }
-    for (uint32_t at = 0; at < bench_model.inputs[0].bytes; at++) {
-        const uint8_t byte = (uint8_t)quantised(bench_mlperf.floats[at]);
-        (void)bench_load_input(0, at, &byte, 1);
+    const uint32_t bytes = bench_model.inputs[0].bytes;
+    uint8_t some[QUANTISED_BYTES];
+    for (uint32_t done = 0; done < bytes;) {
+        uint32_t count = 0;
+        while (count < QUANTISED_BYTES && done + count < bytes) {
+            some[count] = (uint8_t)quantised(bench_mlperf.floats[done + count]);
+            count++;
+        }
+        (void)bench_load_input(0, done, some, count);
+        done += count;
     }
 }
 
@@ -241,6 +249,7 @@ static void store_hex(const char *digits)
         say_text("e-[Insufficent number of hex digits]"); /* spelled as the runner knows it */
         return;
     }
+    uint8_t bytes[COMMAND_CHARACTERS / 2u];
     for (uint32_t at = 0; at < count; at += 2) {
         const int high = hex_digit(digits[at]), low = hex_digit(digits[at + 1]);
         if (high < 0 || low < 0) {
@@ -248,11 +257,13 @@ static void store_hex(const char *digits)
             say_around("e-[Invalid hex digit '", pair, "']");
             return;
         }
-        if (commands.loaded_bytes < commands.expected_bytes) {
-            store_byte((uint8_t)(high << 4 | low));
-            if (commands.loaded_bytes == commands.expected_bytes) {
-                say_text("m-load-done");
-            }
+        bytes[at / 2u] = (uint8_t)((high << 4 | low) ^ pixel_bit());
+    }
+    const uint32_t left = commands.expected_bytes - commands.loaded_bytes;
+    if (left != 0) {
+        store(bytes, count / 2u < left ? count / 2u : left);
+        if (commands.loaded_bytes == commands.expected_bytes) {
+            say_text("m-load-done");
         }
     }
 }

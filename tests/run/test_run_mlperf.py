@@ -142,4 +142,4 @@ def test_a_simulated_board_has_no_such_firmware(tmp_path: Path, kws: bytes) -> N
     arguments = ["--board", BOARD, "--engine", "mlperf-tiny", "--sim", "--model", str(model)]
     done = CliRunner().invoke(command, arguments, standalone_mode=False)
     assert isinstance(done.exception, UsageError)
-    assert "needs a board" in done.exception.message
+    assert "firmware that is on a board already" in done.exception.message
