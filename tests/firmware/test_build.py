@@ -320,3 +320,16 @@ def test_images_of_mlperf_tinys_models_answer_its_commands_and_others_do_not(
         assert f'.model = "{name}"' in found.project.files["mlperf_tiny/mlperf_model.c"].decode()
         assert found.firmware.elf.symbol("bench_mlperf").size_bytes > 0
         assert found.footprint.unattributed_bytes == 0
+
+
+def test_a_model_with_more_layers_than_the_core_expects_gets_room_for_their_results(
+    tmp_path: Path, gcc: Toolchain
+) -> None:
+    net = built.ModelBuilder(1)
+    x = net.input((1, 16))
+    for _ in range(150):
+        x = net.reshape(x, (1, 16))
+    x = net.dense(x, 4)
+    found = build_image(load_board(BOARD), parse_model(net.finish(x), "deep"), tmp_path, gcc)
+    assert "-DBENCH_RESULT_BYTES=1208" in found.firmware.info.text["flags"]
+    assert "-DBENCH_RESULT_BYTES=1208" in (tmp_path / "project.cmake").read_text()
