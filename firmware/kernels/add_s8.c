@@ -1,7 +1,5 @@
 #include "add_s8.h"
 
-#include <stdbool.h>
-
 #include "rounding.h"
 
 /* The shift of `rounding_shift` for shift >= 1 and |value| < 2^30, in three instructions. */
@@ -41,34 +39,16 @@ static inline void add_row(const int8_t *narrow, const int8_t *wide, int8_t *out
 
 void add_s8(const int8_t *narrow, const int8_t *wide, int8_t *output, const add_s8_t *plan)
 {
-    const uint32_t count = plan->size[3];
-    const bool fast =
-        plan->narrow_step[3] == 1u && plan->wide_step[3] == 1u && plan->low == -128 && plan->high == 127;
-    const int8_t *narrow_at[3];
-    const int8_t *wide_at[3];
-    narrow_at[0] = narrow;
-    wide_at[0] = wide;
-    for (uint32_t i = 0; i < plan->size[0]; i++) {
-        narrow_at[1] = narrow_at[0];
-        wide_at[1] = wide_at[0];
-        for (uint32_t j = 0; j < plan->size[1]; j++) {
-            narrow_at[2] = narrow_at[1];
-            wide_at[2] = wide_at[1];
-            for (uint32_t k = 0; k < plan->size[2]; k++) {
-                if (fast) {
-                    add_row(narrow_at[2], wide_at[2], output, 1u, 1u, count, true, plan);
-                } else {
-                    add_row(narrow_at[2], wide_at[2], output, plan->narrow_step[3], plan->wide_step[3], count,
-                            false, plan);
-                }
-                output += count;
-                narrow_at[2] += plan->narrow_step[2];
-                wide_at[2] += plan->wide_step[2];
-            }
-            narrow_at[1] += plan->narrow_step[1];
-            wide_at[1] += plan->wide_step[1];
+    const broadcast_t *loops = &plan->loops;
+    const uint32_t count = loops->size[3];
+    const bool fast = broadcast_is_dense(loops) && plan->low == -128 && plan->high == 127;
+    broadcast_row_t row = {narrow, wide, {0, 0, 0}};
+    do {
+        if (fast) {
+            add_row(row.first, row.second, output, 1u, 1u, count, true, plan);
+        } else {
+            add_row(row.first, row.second, output, loops->first_step[3], loops->second_step[3], count, false, plan);
         }
-        narrow_at[0] += plan->narrow_step[0];
-        wide_at[0] += plan->wide_step[0];
-    }
+        output += count;
+    } while (broadcast_next(&row, loops));
 }

@@ -7,12 +7,10 @@
 #ifndef ADD_S8_H
 #define ADD_S8_H
 
-#include <stdint.h>
+#include "broadcast.h"
 
 typedef struct {
-    uint32_t size[4];        /* of the output, outermost first */
-    uint32_t narrow_step[4]; /* elements from one index to the next; 0 where the input is broadcast */
-    uint32_t wide_step[4];
+    broadcast_t loops; /* first: the narrow input, second: the wide one */
     int32_t narrow_factor;   /* 2^21; 2^22 where the scales are equal */
     int32_t narrow_bias;     /* -zero point * narrow_factor */
     int32_t narrow_multiplier;

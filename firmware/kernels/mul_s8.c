@@ -1,7 +1,5 @@
 #include "mul_s8.h"
 
-#include <stdbool.h>
-
 #include "rounding.h"
 
 /* `saturating`: the output has the whole range of int8, so that one instruction clamps. */
@@ -30,34 +28,16 @@ static inline void mul_row(const int8_t *first, const int8_t *second, int8_t *ou
 
 void mul_s8(const int8_t *first, const int8_t *second, int8_t *output, const mul_s8_t *plan)
 {
-    const uint32_t count = plan->size[3];
-    const bool fast =
-        plan->first_step[3] == 1u && plan->second_step[3] == 1u && plan->low == -128 && plan->high == 127;
-    const int8_t *first_at[3];
-    const int8_t *second_at[3];
-    first_at[0] = first;
-    second_at[0] = second;
-    for (uint32_t i = 0; i < plan->size[0]; i++) {
-        first_at[1] = first_at[0];
-        second_at[1] = second_at[0];
-        for (uint32_t j = 0; j < plan->size[1]; j++) {
-            first_at[2] = first_at[1];
-            second_at[2] = second_at[1];
-            for (uint32_t k = 0; k < plan->size[2]; k++) {
-                if (fast) {
-                    mul_row(first_at[2], second_at[2], output, 1u, 1u, count, true, plan);
-                } else {
-                    mul_row(first_at[2], second_at[2], output, plan->first_step[3], plan->second_step[3], count,
-                            false, plan);
-                }
-                output += count;
-                first_at[2] += plan->first_step[2];
-                second_at[2] += plan->second_step[2];
-            }
-            first_at[1] += plan->first_step[1];
-            second_at[1] += plan->second_step[1];
+    const broadcast_t *loops = &plan->loops;
+    const uint32_t count = loops->size[3];
+    const bool fast = broadcast_is_dense(loops) && plan->low == -128 && plan->high == 127;
+    broadcast_row_t row = {first, second, {0, 0, 0}};
+    do {
+        if (fast) {
+            mul_row(row.first, row.second, output, 1u, 1u, count, true, plan);
+        } else {
+            mul_row(row.first, row.second, output, loops->first_step[3], loops->second_step[3], count, false, plan);
         }
-        first_at[0] += plan->first_step[0];
-        second_at[0] += plan->second_step[0];
-    }
+        output += count;
+    } while (broadcast_next(&row, loops));
 }

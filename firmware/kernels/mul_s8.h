@@ -2,12 +2,10 @@
 #ifndef MUL_S8_H
 #define MUL_S8_H
 
-#include <stdint.h>
+#include "broadcast.h"
 
 typedef struct {
-    uint32_t size[4];       /* of the output, outermost first */
-    uint32_t first_step[4]; /* elements from one index to the next; 0 where the input is broadcast */
-    uint32_t second_step[4];
+    broadcast_t loops;
     int32_t first_zero_point;
     int32_t second_zero_point;
     int32_t left_shift; /* 1 .. 14: of the product, which has 17 bits */

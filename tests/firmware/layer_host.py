@@ -225,7 +225,7 @@ def struct_bytes(argument: StructArgument) -> bytes:
         return struct.pack(f"<{len(argument.fields)}h", *(int(text) for _, text in argument.fields))
     words = []
     for _, text in argument.fields:
-        for value in text.strip("{}").split(", "):
+        for value in text.replace("{", "").replace("}", "").split(", "):
             if "p" in value:
                 words.append(struct.pack("<f", float.fromhex(value.rstrip("f"))))
             else:

@@ -51,6 +51,11 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...], result: tuple[int, ...]) -
     return [(1, 0, 0)] * (_LOOPS - len(axes)) + axes
 
 
+def _loops(axes: Axes) -> str:
+    """The C initialiser of a broadcast_t."""
+    return "{" + ", ".join(row([axis[i] for axis in axes]) for i in range(3)) + "}"
+
+
 def _overlaps(found: list[Tensor], y: Tensor) -> tuple[Overlap, ...]:
     """In place of any input that is not broadcast."""
     whole = {t.index for t in found if not t.constant and t.elements == y.elements}
@@ -87,9 +92,7 @@ def _sum(model: Model, operator: Operator) -> Lowered:
     plan = StructArgument(
         "add_s8_t",
         fields(
-            size=row([axis[0] for axis in axes]),
-            narrow_step=row([axis[1] for axis in axes]),
-            wide_step=row([axis[2] for axis in axes]),
+            loops=_loops(axes),
             narrow_factor=factor,
             narrow_bias=-small.zero_point * factor,
             narrow_multiplier=multiplier,
@@ -117,9 +120,7 @@ def _product(model: Model, operator: Operator) -> Lowered:
     plan = StructArgument(
         "mul_s8_t",
         fields(
-            size=row([axis[0] for axis in axes]),
-            first_step=row([axis[1] for axis in axes]),
-            second_step=row([axis[2] for axis in axes]),
+            loops=_loops(axes),
             first_zero_point=first.zero_point,
             second_zero_point=second.zero_point,
             left_shift=1 + max(shift, 0),
