@@ -65,7 +65,7 @@ class _Driver:
         self.project, self.toolchain = project, toolchain
         self.root = folder.resolve()
         self.build_folder = self.root / BUILD
-        self.flags: Flags = flags_for(toolchain.kind, project.mcu.chip.core, project.defines)
+        self.flags: Flags = flags_for(toolchain.kind, project.mcu.chip.core)
         folders = (*INCLUDES, ZIG_INCLUDE) if toolchain.kind is ToolchainKind.ZIG else INCLUDES
         self.include_flags = [flag for name in folders for flag in ("-I", name)]
         self.cache = cache_folder()

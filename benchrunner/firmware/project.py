@@ -24,7 +24,6 @@ from benchrunner.resources import shipped
 FACTS = "build.json"  # what the project was made from; also the list of its files
 INCLUDES = ("core", "kernels", "mlperf_tiny", "port", "board", "model", "image")
 ZIG_INCLUDE = "freestanding"
-CORE_LAYERS = 144  # for which core/bench_run.h has room without being told
 BLOCK = "image/image_block.c"
 LINKER_SCRIPT = "port/link.ld"
 _INCLUDE = re.compile(rb'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
@@ -40,7 +39,6 @@ class Project:
     placement: Placement
     files: Mapping[str, bytes]
     sources: tuple[str, ...]
-    defines: tuple[str, ...]
     layer_functions: tuple[str | None, ...]
     kept_input_bytes: int
 
@@ -91,13 +89,10 @@ def make_project(board: Board, compiled: CompiledModel, *, engine_reference: str
     for name in ("CMakeLists.txt", "toolchain.cmake", "seal.cmake", f"{ZIG_INCLUDE}/string.h"):
         files[name] = (project / name).read_bytes()
     files[BLOCK] = (project / "image_block.c").read_bytes()
-    defines = _defines(compiled)
     sources = tuple(sorted(name for name in files if name.endswith(".c") and name != BLOCK))
-    files["project.cmake"] = _cmake_facts(mcu, sources, defines).encode()
+    files["project.cmake"] = _cmake_facts(mcu, sources).encode()
     files["README.md"] = _readme(board, compiled, generated.kept_input_bytes).encode()
-    files["image/image_facts.h"] = _image_facts(
-        board, mcu, compiled, files, engine_reference, defines
-    ).encode()
+    files["image/image_facts.h"] = _image_facts(board, mcu, compiled, files, engine_reference).encode()
     files[FACTS] = _facts(board, compiled, files).encode()
     return Project(
         board,
@@ -106,7 +101,6 @@ def make_project(board: Board, compiled: CompiledModel, *, engine_reference: str
         placement,
         files,
         sources,
-        defines,
         generated.layer_functions,
         generated.kept_input_bytes,
     )
@@ -200,12 +194,6 @@ def _kernels(folder: Path, compiled: CompiledModel) -> Iterator[tuple[str, bytes
         left += [match.decode() for match in _INCLUDE.findall(content)]
 
 
-def _defines(compiled: CompiledModel) -> tuple[str, ...]:
-    """What the core must be told: for how many results it has room, where its own number is too small."""
-    layers = len(compiled.layers)
-    return (f"BENCH_RESULT_BYTES={8 * layers}",) if layers > CORE_LAYERS else ()
-
-
 def _headers(folder: Path, compiled: CompiledModel) -> tuple[str, ...]:
     """The header beside each kernel."""
     names = {Path(source).with_suffix(".h").name for layer in compiled.layers for source in layer.sources}
@@ -292,14 +280,14 @@ def _memory(mcu: Mcu, placement: Placement) -> str:
     )
 
 
-def _cmake_facts(mcu: Mcu, sources: tuple[str, ...], defines: tuple[str, ...]) -> str:
+def _cmake_facts(mcu: Mcu, sources: tuple[str, ...]) -> str:
     parts = [
         "# What is built, in link order, and with which flags.\n",
         _cmake_list("BENCH_SOURCES", sources),
         f"set(BENCH_FLASH_WORD_BYTES {mcu.flash.write_bytes})\n",
     ]
     for kind in ToolchainKind:
-        flags = flags_for(kind, mcu.chip.core, defines)
+        flags = flags_for(kind, mcu.chip.core)
         name = f"BENCH_{kind.name}"
         parts.append(_cmake_list(f"{name}_COMPILE", flags.compile))
         parts.append(_cmake_list(f"{name}_LINK", flags.link))
@@ -320,7 +308,6 @@ def _image_facts(
     compiled: CompiledModel,
     files: Mapping[str, bytes],
     reference: str,
-    defines: tuple[str, ...],
 ) -> str:
     text = {
         "board": board.id,
@@ -333,8 +320,7 @@ def _image_facts(
     }
     encoded = "".join(f"{key}={value}\n" for key, value in text.items()).encode()
     flags = "".join(
-        f'#define IMAGE_{kind.name}_FLAGS "{flags_for(kind, mcu.chip.core, defines).text}"\n'
-        for kind in ToolchainKind
+        f'#define IMAGE_{kind.name}_FLAGS "{flags_for(kind, mcu.chip.core).text}"\n' for kind in ToolchainKind
     )
     digest = ", ".join(f"{byte:#04x}" for byte in bytes.fromhex(compiled.model.sha256))
     return (

@@ -89,17 +89,14 @@ class Flags:
         return " ".join(flag for flag in self.compile if not flag.startswith(("-W", "-g")))
 
 
-def flags_for(kind: ToolchainKind, core: str, defines: tuple[str, ...] = ()) -> Flags:
-    """The flags for a `core` as board files name it, and `defines` as NAME=VALUE.
-
-    Raises `UsageError` for a core that is not known.
-    """
+def flags_for(kind: ToolchainKind, core: str) -> Flags:
+    """The flags for a `core` as board files name it. Raises `UsageError` for one that is not known."""
     targets = _GCC_TARGETS if kind is ToolchainKind.GCC else _ZIG_TARGETS
     if core not in targets:
         raise UsageError(
             f"core {core}: no compiler flags are known for it", hint=f"known: {', '.join(targets)}"
         )
-    target = (*targets[core], *(f"-D{define}" for define in defines))
+    target = targets[core]
     if kind is ToolchainKind.GCC:
         return Flags((*target, *_COMMON), (*target, *_GCC_LINK, *_LINK), _GCC_LIBRARIES)
     # zig asks its linker for an entry of its own, whatever the script says.
