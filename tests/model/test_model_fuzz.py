@@ -15,7 +15,7 @@ from benchrunner.errors import ModelError
 from benchrunner.model import parse_model
 from benchrunner.model.cost import model_cost
 
-LONGEST_S = 2.0  # far above the milliseconds that it takes, so that a busy machine does not matter
+LONGEST_S = 2.0  # of processor time, far above the milliseconds that it takes
 
 
 def one_layer() -> bytes:
@@ -34,14 +34,14 @@ SMALL = one_layer()
 
 def survives(data: bytes) -> bool:
     """True for a model, False for a `ModelError`; anything else, or taking long, fails the test."""
-    start = time.monotonic()
+    start = time.process_time()
     refusal = None
     try:
         model_cost(parse_model(data, "fuzzed.tflite"))
     except ModelError as error:
         refusal = error.message
     assert refusal is None or refusal.startswith("fuzzed.tflite: ")
-    assert time.monotonic() - start < LONGEST_S
+    assert time.process_time() - start < LONGEST_S
     return refusal is None
 
 
@@ -107,10 +107,10 @@ def test_a_claim_of_two_to_the_31_tables_is_refused_at_once() -> None:
 
 def test_many_references_to_one_table_are_refused_before_they_are_followed() -> None:
     count = 1 << 20
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ModelError, match="1048576 operator codes, the limit is"):
         parse_model(vector_of_tables(count, padding=4 * count), "claims.tflite")
-    assert time.monotonic() - start < LONGEST_S
+    assert time.process_time() - start < LONGEST_S
 
 
 def test_tensors_that_share_a_long_part_are_refused_after_bounded_work() -> None:
