@@ -8,13 +8,12 @@ that the lowering chose; their outputs are compared on the target. An instructio
 from __future__ import annotations
 
 import argparse
-import re
 import struct
-import subprocess
 import sys
-import tempfile
 from collections import defaultdict
 from pathlib import Path
+
+import cortex_m
 
 from benchrunner.firmware.lowered import (
     Argument,
@@ -28,87 +27,30 @@ from benchrunner.firmware.lowered import (
 from benchrunner.firmware.lowering.convolution import lower_conv_2d, lower_depthwise_conv_2d
 from benchrunner.firmware.lowering.fully_connected import lower_fully_connected
 from benchrunner.model import Model, layer_costs, load_model
-from benchrunner.resources import shipped
 
 LOWERINGS = {
     "CONV_2D": lower_conv_2d,
     "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
     "FULLY_CONNECTED": lower_fully_connected,
 }
-# Core -> QEMU's machine, code, RAM, CMSDK timer, instructions per tick with -icount shift=6.
-MACHINES = {
-    "cortex-m7": ("mps2-an500", 0x00000000, 0x20000000, 0x40000000, 0.625),
-    "cortex-m4": ("mps2-an386", 0x00000000, 0x20000000, 0x40000000, 0.625),
-    "cortex-m33": ("mps2-an505", 0x10000000, 0x38000000, 0x50000000, 0.78125),
-}
-WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-
 MAIN = r"""
-#include <stdint.h>
-#include <string.h>
 %(includes)s
-#define TIMER ((volatile uint32_t *)%(timer)#xu)
 static _Alignas(8) int8_t input[%(input)d], plain[%(output)d], fast[%(output)d], scratch[%(scratch)d];
 %(layers)s
 typedef struct { void (*plain)(void); void (*fast)(void); uint32_t inputs, outputs; } layer_t;
 static const layer_t layers[] = {%(table)s};
-
-static void host(uint32_t operation, const void *argument) {
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
-static void print(uint32_t value) {
-    char text[12], *at = text + 11;
-    *at = 0;
-    *--at = ' ';
-    do {
-        *--at = (char)('0' + value %% 10);
-        value /= 10;
-    } while (value != 0);
-    host(4, at);
-}
-static uint32_t ticks(void (*layer)(void)) {
-    const uint32_t before = TIMER[1];
-    layer();
-    return before - TIMER[1];
-}
 static void nothing(void) {}
-static void reset(void) {
-    *(volatile uint32_t *)0xE000ED88u |= 0xF00000u; /* FPU: the compiler may keep values in its registers */
-    TIMER[2] = 0xFFFFFFFFu;
-    TIMER[1] = 0xFFFFFFFFu;
-    TIMER[0] = 1;
+static void benchmark(void) {
     for (uint32_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
-        uint32_t seed = 12345;
-        for (uint32_t k = 0; k < layers[i].inputs; k++) {
-            seed = seed * 1664525u + 1013904223u;
-            input[k] = (int8_t)(seed >> 24);
-        }
+        fill(input, layers[i].inputs);
         memset(plain, 1, sizeof plain);
         memset(fast, 2, sizeof fast);
         layers[i].plain();
-        print(ticks(nothing));
-        print(ticks(layers[i].fast));
-        print((uint32_t)memcmp(plain, fast, layers[i].outputs));
-        host(4, "\n");
-    }
-    static const uint32_t done[] = {0x20026, 0};
-    host(0x20, done);
-    for (;;) {
+        const uint32_t empty = ticks(nothing);
+        print(ticks(layers[i].fast) - empty);
+        print(memcmp(plain, fast, layers[i].outputs) != 0);
     }
 }
-__attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    (void *)(%(ram)#xu + 0x80000u - 8u), (void *)reset, (void *)reset, (void *)reset};
-"""
-LINK = """
-SECTIONS {{
-  . = {code:#x};
-  .text : {{ KEEP(*(.vectors)) *(.text* .rodata*) *(.ARM.*) }}
-  . = {ram:#x};
-  .data : {{ *(.data*) }}
-  .bss : {{ *(.bss* COMMON) }}
-}}
 """
 
 
@@ -148,9 +90,8 @@ def layer_c(name: str, lowered: Lowered, output: str) -> str:
     return "\n".join(lines)
 
 
-def measure(model: Model, cpu: str, flags: str) -> list[tuple[str, str, int, int, bool]]:
+def measured(model: Model, cpu: str, flags: str) -> list[tuple[str, str, int, int, bool]]:
     """Layer, kernel, MACs, instructions, whether the outputs agree."""
-    machine, code, ram, timer, per_tick = MACHINES[cpu]
     tensors = model.graph.tensors
     costs = {cost.index: cost.macs for cost in layer_costs(model)}
     parts, table, sources, layers = [], [], set[str](), []
@@ -171,54 +112,17 @@ def measure(model: Model, cpu: str, flags: str) -> list[tuple[str, str, int, int
         layers.append((f"{operator.index} {shape}", fast.calls[0].function, costs[operator.index] or 0))
     text = MAIN % {
         "includes": "\n".join(f'#include "{source[:-2]}.h"' for source in sorted(sources)),
-        "timer": timer,
         "input": input_bytes,
         "output": output_bytes,
         "scratch": scratch_bytes,
         "layers": "\n".join(parts),
         "table": ", ".join(table),
-        "ram": ram,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        (work / "main.c").write_text(text)
-        (work / "link.ld").write_text(LINK.format(code=code, ram=ram))
-        kernels = shipped("firmware") / "kernels"
-        target = [f"-mcpu={cpu}", "-mthumb", "-mfloat-abi=hard", *WARNINGS, *flags.split()]
-        link = ["-nostartfiles", "-T", str(work / "link.ld"), "-Wl,--no-warn-rwx-segments", "-Wl,-e0"]
-        names = [str(kernels / source) for source in sorted(sources)]
-        program = str(work / "main.elf")
-        command = [
-            "arm-none-eabi-gcc",
-            *target,
-            f"-I{kernels}",
-            str(work / "main.c"),
-            *names,
-            *link,
-            "-o",
-            program,
-        ]
-        subprocess.run(command, check=True)
-        emulator = [
-            "qemu-system-arm",
-            "-M",
-            machine,
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-            "-serial",
-            "none",
-        ]
-        emulator += ["-kernel", program, "-semihosting-config", "enable=on,target=native"]
-        emulator += ["-icount", "shift=6,align=off,sleep=off"]
-        found = subprocess.run(emulator, capture_output=True, text=True, timeout=300, check=True)
+    found, _ = cortex_m.measure(text, {}, sorted(sources), cpu, flags)
     rows = []
-    for (name, kernel, macs), line in zip(
-        layers, re.findall(r"(\d+) (\d+) (\d+)", found.stderr + found.stdout), strict=True
-    ):
-        empty, taken, differs = map(int, line)
-        rows.append((name, kernel, macs, round((taken - empty) * per_tick), differs == 0))
+    for (name, kernel, macs), ticks, differs in zip(layers, found[::2], found[1::2], strict=True):
+        taken = round(ticks * cortex_m.MACHINES[cpu].per_tick)
+        rows.append((name, kernel, macs, taken, not differs))
     return rows
 
 
@@ -227,7 +131,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--cpu", choices=MACHINES, default="cortex-m7")
+    parser.add_argument("--cpu", choices=cortex_m.MACHINES, default="cortex-m7")
     parser.add_argument("--flags", default="-O2")
     arguments = parser.parse_args()
     wrong = 0
@@ -235,7 +139,7 @@ def main() -> None:
         kinds: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         print(f"{path.stem}, {arguments.cpu}")
         print(f"{'layer':24}{'kernel':28}{'MACs':>10}{'instr.':>10}{'/MAC':>7}  equal")
-        for name, kernel, macs, instructions, equal in measure(
+        for name, kernel, macs, instructions, equal in measured(
             load_model(path), arguments.cpu, arguments.flags
         ):
             share = f"{macs:10}{instructions:10}{instructions / macs:7.2f}"

@@ -5,9 +5,9 @@
 #include "fully_connected_shape.h"
 
 /* weights: [output_c][input_c], as in the model.
- * channels: [output_c][3], bias, multiplier, shift; shift in [-31, 30]. Rounded once.
+ * channels: [output_c][3], bias, then the real factor of its sum, a double in two words, the lower one first.
  */
-void fully_connected_scalar_s8(const int8_t *input, const int8_t *weights, const int32_t *channels,
-                               int8_t *output, const fully_connected_shape_t *shape);
+void fully_connected_scalar_s8(const int8_t *input, const int8_t *weights, const uint32_t *channels, int8_t *output,
+                               const fully_connected_shape_t *shape);
 
 #endif

@@ -27,10 +27,13 @@ static inline int32_t requantize_twice(int32_t sum, int32_t multiplier, int32_t 
     return (int32_t)((high + half - (high < 0)) >> right);
 }
 
-/* Fully connected layers: one rounding, halves upwards. */
-static inline int32_t requantize_once(int32_t sum, int32_t multiplier, int32_t shift) {
-    const int32_t right = 31 - shift;
-    return (int32_t)(((int64_t)sum * multiplier + ((int64_t)1 << (right - 1))) >> right);
+/* Fully connected layers: in double, rounded once, halves away from zero. */
+static inline int32_t requantize_real(int32_t sum, double factor) {
+    const double limit = 1e9; /* far beyond int8, and within int32 */
+    const double real = sum * factor, value = real > limit ? limit : real < -limit ? -limit : real;
+    const int32_t whole = (int32_t)value;
+    const double rest = value - whole; /* exact */
+    return whole + (rest >= 0.5) - (rest <= -0.5);
 }
 
 /* requantize_twice and the output's zero point for the fast kernels, with what the host has made of the factor:

@@ -41,7 +41,7 @@ class Convolution:
     shape: ConvShape
     weights: NDArray[np.int8]
     bias: NDArray[np.int32]
-    multipliers: tuple[tuple[int, int], ...]  # fixed point, per output channel
+    factors: tuple[float, ...]  # of the sums of every output channel
 
 
 def lower_conv_2d(model: Model, operator: Operator, *, plain: bool = False) -> Lowered:
@@ -122,7 +122,7 @@ def _taken_apart(model: Model, operator: Operator, channel_axis: int) -> Convolu
         shape,
         np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape),
         bias_values(bias, count),
-        tuple(fixed_point(factor) for factor in factors),
+        tuple(factors),
     )
 
 
@@ -141,7 +141,7 @@ def _columns(found: Convolution, weights: NDArray[np.int8]) -> Lowered | None:
     """Packed weights, [C, kh, kw, c], times two windows at once; None where the layer does not pack."""
     shape = found.shape
     flat = _rows_in_groups(weights)
-    channels = folded_channels(flat, found.bias, found.multipliers, (shape.input_zero, shape.output_zero))
+    channels = folded_channels(flat, found.bias, found.factors, (shape.input_zero, shape.output_zero))
     packed = packed_pairs(channels) if channels else None
     if packed is None:
         return None
@@ -174,7 +174,7 @@ def _taps(found: Convolution) -> Lowered | None:
     shape = found.shape
     flat = found.weights.reshape(-1, shape.output_c).T
     zeros = (shape.input_zero, shape.output_zero)
-    channels = folded_channels(flat, found.bias, found.multipliers, zeros, limit=SUM_LIMIT)
+    channels = folded_channels(flat, found.bias, found.factors, zeros, limit=SUM_LIMIT)
     if channels is None:
         return None
     three = (shape.kernel_h, shape.kernel_w) == (3, 3)
@@ -216,7 +216,7 @@ def _fast(
 
 def _scalar(found: Convolution, kernel: str) -> Lowered:
     """The plain loops: one output channel of one pixel after the other, each reading the whole window."""
-    channels = np.column_stack([found.bias, np.array(found.multipliers, np.int32)])
+    channels = np.column_stack([found.bias, [fixed_point(factor) for factor in found.factors]])
     reads = np.repeat(first_read(found.shape), found.shape.output_c)
     lead = lead_bytes(reads, np.arange(1, len(reads) + 1))
     arguments = (

@@ -19,7 +19,6 @@ from benchrunner.firmware.lowering.geometry import lead_bytes
 from benchrunner.firmware.lowering.packing import folded_channels, packed_fours
 from benchrunner.firmware.lowering.quantisation import (
     activation_range,
-    fixed_point,
     int8_activation,
     scale_of,
     weight_scales,
@@ -56,7 +55,7 @@ def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = Fal
     bias_tensor = (
         tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
     )
-    multipliers = [fixed_point(_factor(scale, scale_of(source), scale_of(target))) for scale in scales]
+    factors = [scale_of(source) * scale / scale_of(target) for scale in scales]
     low, high = activation_range(operator.text("activation", "NONE"), target)
     shape = StructArgument(
         "fully_connected_shape_t",
@@ -72,15 +71,16 @@ def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = Fal
     )
     flat = np.frombuffer(weights.data or b"", np.int8).reshape(output_c, input_c)
     bias = bias_values(bias_tensor, output_c)
-    fast = folded_channels(flat, bias, multipliers, (zero_of(source), zero_of(target)), rounded_once=True)
+    zeros = (zero_of(source), zero_of(target))
+    fast = folded_channels(flat, bias, factors, zeros, in_double=True)
     packed = packed_fours(fast) if fast and not plain else None
     if packed:
-        kernel, ctype, scratch_bytes = "fully_connected_s8", "uint32_t", 8 * -(-input_c // 4)
+        kernel, ctypes, scratch_bytes = "fully_connected_s8", ("uint32_t", "int32_t"), 8 * -(-input_c // 4)
         reads, written = np.arange(batches) * input_c, np.arange(1, batches + 1) * output_c
     else:
-        kernel, ctype, scratch_bytes = "fully_connected_scalar_s8", "int8_t", 0
-        table = np.column_stack([bias, np.array(multipliers)])
-        packed = flat.tobytes(), table.astype("<i4").tobytes()
+        kernel, ctypes, scratch_bytes = "fully_connected_scalar_s8", ("int8_t", "uint32_t"), 0
+        factor_words = np.array(factors, "<f8").view("<u4").reshape(-1, 2)
+        packed = flat.tobytes(), np.column_stack([bias.view("<u4"), factor_words]).astype("<u4").tobytes()
         reads = np.repeat(np.arange(batches) * input_c, output_c)
         written = np.arange(1, len(reads) + 1)
     arguments = (
@@ -95,14 +95,7 @@ def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = Fal
         layer=operator.index,
         calls=(Call(kernel, arguments),),
         sources=(f"{kernel}.c",),
-        constants=(Constant("weights", ctype, packed[0]), Constant("channels", "int32_t", packed[1])),
+        constants=(Constant("weights", ctypes[0], packed[0]), Constant("channels", ctypes[1], packed[1])),
         scratch_bytes=scratch_bytes,
         overlaps=(Overlap(source.index, target.index, lead_bytes(reads, written)),),
     )
-
-
-def _factor(weight_scale: float, input_scale: float, output_scale: float) -> float:
-    """Source: GetQuantizedConvolutionMultipler in tensorflow/lite/kernels/kernel_util.cc: the first product
-    in float32, the quotient in double.
-    """
-    return float(np.float32(input_scale) * np.float32(weight_scale)) / output_scale

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchrunner.firmware.lowering.quantisation import fixed_point
+
+Ints = NDArray[np.int64]
 
 PAIRED_SUM_LIMIT = 1 << 23  # two channels share one sum of 32 bits
 SUM_LIMIT = 1 << 31
@@ -32,16 +37,17 @@ class Channels:
 def folded_channels(
     weights: NDArray[np.int8],
     bias: NDArray[np.int32],
-    multipliers: Sequence[tuple[int, int]],
+    factors: Sequence[float],
     zeros: tuple[int, int],
     *,
     limit: int = PAIRED_SUM_LIMIT,
-    rounded_once: bool = False,
+    in_double: bool = False,
 ) -> Channels | None:
     """Channels of `weights` [channel, input], for sums of raw inputs times weights below `limit`.
 
-    `zeros` are the zero points of input and output. `rounded_once` is the rounding of fully connected layers:
-    there the multiplier's upper word is taken first, so that one bit more is left to shift.
+    `factors` turn a channel's sums into outputs, `zeros` are the zero points of input and output.
+    `in_double`: the oracle multiplies and rounds as it does in fully connected layers; there the kernel takes
+    the multiplier's upper word first, so that one bit more is left to shift.
 
     Trained networks have dead channels: next to no weights, a huge bias, factors down to 2^-31. Where the
     lowest and the highest possible sum give the same output, so does every other (requantisation is
@@ -52,14 +58,16 @@ def folded_channels(
     # Inputs are anything in [-128, 127]; padding is the zero point, which is in there too.
     most = folded + np.where(wide > 0, wide * 127, wide * -128).sum(axis=1)
     least = folded + np.where(wide > 0, wide * -128, wide * 127).sum(axis=1)
-    multiplier = np.array([m for m, _ in multipliers], np.int64)
-    right = np.array([-s for _, s in multipliers], np.int64)
+    fixed = [fixed_point(factor) for factor in factors]
+    multiplier = np.array([m for m, _ in fixed], np.int64)
+    right = np.array([-s for _, s in fixed], np.int64)
     if np.any(right < 0) or max(most.max(), -least.min()) >= SUM_LIMIT:
         return None  # the oracle's sums may wrap around
-    round_off = _once if rounded_once else _twice
-    low, high = (np.clip(round_off(sums, multiplier, right) + zeros[1], -128, 127) for sums in (least, most))
+    real = np.array(factors)
+    ends = [_in_double(s, real) if in_double else _twice(s, multiplier, right) for s in (least, most)]
+    low, high = (np.clip(end + zeros[1], -128, 127) for end in ends)
     constant = low == high
-    shift = np.where(constant, _MOST_SHIFT, right - (1 if rounded_once else 0))
+    shift = np.where(constant, _MOST_SHIFT, right - (1 if in_double else 0))
     largest = np.where(constant, 0, np.maximum(most, -least))
     if np.any(largest >= limit) or np.any(shift < 1) or np.any(shift > _MOST_SHIFT):
         return None
@@ -68,30 +76,69 @@ def folded_channels(
     if np.any(np.abs(rounding) + largest * multiplier / 2.0**31 >= SUM_LIMIT - 1):
         return None
     multiplier = np.where(constant, 1 << 30, multiplier)
+    if in_double:
+        found = _multipliers_as_in_double(multiplier, right, real, zeros[1], (least, most), constant)
+        if found is None:
+            return None
+        multiplier = found
     return Channels(
         weights=np.where(constant[:, None], 0, weights).astype(np.int8),
         bias=np.where(constant, 0, folded),
-        scale=multiplier if rounded_once else 2 * multiplier - (1 << 32),
+        scale=multiplier if in_double else 2 * multiplier - (1 << 32),
         rounding=rounding,
         shift=shift,
     )
 
 
-def _twice(
-    sums: NDArray[np.int64], multiplier: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _twice(sums: Ints, multiplier: Ints, right: Ints) -> Ints:
     """requantize_twice of firmware/kernels/requantize.h, for factors below 1."""
     high = (sums * multiplier + (1 << 30)) >> 31
-    found: NDArray[np.int64] = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
+    found: Ints = (high + ((1 << right) >> 1) - ((high < 0) & (right > 0))) >> right
     return found
 
 
-def _once(
-    sums: NDArray[np.int64], multiplier: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """requantize_once of firmware/kernels/requantize.h, for factors below 1."""
-    found: NDArray[np.int64] = (sums * multiplier + (1 << (30 + right))) >> (31 + right)
+def _once(sums: Ints, multiplier: Ints, right: Ints) -> Ints:
+    """What fully_connected_s8 computes, without the zero point."""
+    found: Ints = (sums * multiplier + (1 << (30 + right))) >> (31 + right)
     return found
+
+
+def _in_double(sums: Ints, factors: NDArray[np.float64]) -> Ints:
+    """requantize_real of firmware/kernels/requantize.h."""
+    values = np.clip(sums * factors, -1e9, 1e9)
+    whole = np.trunc(values)
+    rest = values - whole
+    found: Ints = (whole + (rest >= 0.5) - (rest <= -0.5)).astype(np.int64)
+    return found
+
+
+def _multipliers_as_in_double(
+    multiplier: Ints,
+    right: Ints,
+    real: NDArray[np.float64],
+    zero: int,
+    sums: tuple[Ints, Ints],
+    constant: Any,
+) -> Ints | None:
+    """Multipliers with which one fixed-point rounding gives what the oracle computes in double.
+
+    Both are monotonic, so they are equal for all possible `sums` if they step from each output to the next at
+    the same sum. The nearest multiplier almost always does; one more rounds a tie away from zero on both
+    sides. None where no neighbour does either.
+    """
+    steps = np.arange(-129, 129) - zero + 0.5
+    with np.errstate(over="ignore"):  # infinitely far for a factor next to 0
+        near = np.rint(steps / real[:, None])[:, :, None] + np.arange(-2, 3)
+    low, high = (end[:, None, None] for end in sums)
+    tried = np.clip(near, low, high).astype(np.int64)
+    expected = _in_double(tried, real[:, None, None])
+    found, settled = multiplier.copy(), constant.copy()
+    for change in (0, 1, -1):
+        candidate = (multiplier + change)[:, None, None]
+        equal = (_once(tried, candidate, right[:, None, None]) == expected).all(axis=(1, 2))
+        found[equal & ~settled] += change
+        settled |= equal
+    return found if settled.all() else None
 
 
 def packed_pairs(channels: Channels) -> tuple[bytes, bytes] | None:
