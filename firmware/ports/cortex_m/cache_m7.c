@@ -11,7 +11,8 @@ void cache_m7_enable_instruction(void) {
 }
 
 /* DDI 0489 (Cortex-M7 TRM), 3.4: DCISW has the way in the top bits (four ways: bits 31:30), the set from bit 5 on
- * (lines of 32 bytes). The contents are undefined after power-up and must not be written back: invalidate, not clean. */
+ * (lines of 32 bytes). The contents are undefined after power-up and must not be written back: invalidate, not
+ * clean. */
 void cache_m7_enable_data(void) {
     enum { WAY_SHIFT = 30, SET_SHIFT = 5 };
     REG(SCB, CSSELR) = 0; /* level 1, data */

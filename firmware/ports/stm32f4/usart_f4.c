@@ -13,7 +13,8 @@ void stm32_usart_start(uint32_t usart_hz) {
 }
 
 /* RM0090, USART_SR: reading SR and then DR takes the byte and clears every error. A byte with an error is
- * delivered as it is: the frame's checksum finds it. An overrun without a byte is cleared the same way; that byte is none. */
+ * delivered as it is: the frame's checksum finds it. An overrun without a byte is cleared the same way; that byte is
+ * none. */
 bool port_uart_read(uint8_t *byte) {
     const uint32_t status = REG(USART, SR);
     if ((status & (USART_SR_RXNE | USART_SR_PE | USART_SR_FE | USART_SR_NF | USART_SR_ORE)) == 0) {

@@ -5,8 +5,8 @@
 #include "stm32.h"
 
 /* RM0410, FLASH_ACR: the accelerator (ART) and its prefetch serve the ITCM interface only; the image runs at
- * 0x08000000, over AXI and through the L1 caches, so that it changes nothing there. It is switched on all the same, as a person
- * who reads `prefetch` expects. */
+ * 0x08000000, over AXI and through the L1 caches, so that it changes nothing there. It is switched on all the same, as
+ * a person who reads `prefetch` expects. */
 void stm32_caches_start(void) {
 #if PORT_PREFETCH
     REG(FLASH, ACR) &= ~FLASH_ACR_ARTEN;
