@@ -15,6 +15,7 @@ from benchrunner.deadline import Deadline
 from benchrunner.errors import (
     BenchrunnerError,
     ClockInvalidError,
+    DeviceFaultError,
     ExitStatus,
     LabError,
     OutputMismatchError,
@@ -131,6 +132,8 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
         invalid = isinstance(error, ClockInvalidError)
         outcome = Outcome.INVALID if invalid else Outcome.FAILED
         reason, hint, status = error.message, error.hint, error.exit_status
+        if isinstance(error, DeviceFaultError) and draft.image is not None:
+            reason += _where(error, draft.image)
         if isinstance(error, ClockInvalidError | OutputMismatchError):
             why = "the clock cannot be trusted" if invalid else "the output is wrong"
             draft.latency = draft.layers = NotMeasured(why)
@@ -168,6 +171,16 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED  # it came while the record was written, which was finished first
     return CaseResult(measurement, path, status, hint)
+
+
+def _where(error: DeviceFaultError, image: Image) -> str:
+    """The function and layer of a fault, where the firmware was built here."""
+    if image.built is None:
+        return ""
+    from benchrunner.firmware.fault import explain_fault
+
+    found = explain_fault(error.text, image.built.project, image.built.firmware)
+    return f"; {found}" if found else ""
 
 
 @contextmanager
