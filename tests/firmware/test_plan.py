@@ -27,7 +27,7 @@ def chain(*sizes: int, leads: tuple[int | None, ...] = ()) -> Drawn:
     return Graph("main", tensors, operators, (0,), (len(sizes) - 1,)), layers
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lowered_graphs())
 def test_no_layer_of_any_graph_finds_its_inputs_damaged(drawn: Drawn) -> None:
     graph, layers = drawn
@@ -37,7 +37,7 @@ def test_no_layer_of_any_graph_finds_its_inputs_damaged(drawn: Drawn) -> None:
     assert plan_memory(graph, layers) == plan
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(lowered_graphs(most_layers=3))
 def test_a_plan_said_to_be_optimal_is_beaten_by_no_order_of_placing(drawn: Drawn) -> None:
     graph, layers = drawn
