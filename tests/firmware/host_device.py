@@ -109,6 +109,7 @@ class HostDevice:
     to_device: Callable[[bytes], bytes] = lambda data: data
     to_host: Callable[[bytes], bytes] = lambda data: data
     received: bytearray = field(default_factory=bytearray)  # undamaged, all of it
+    largest_read: int = 1 << 16
 
     def write(self, data: bytes) -> None:
         try:
@@ -121,7 +122,7 @@ class HostDevice:
         ready, _, _ = select.select([self.wire], [], [], min(10.0, deadline.remaining_s()))
         if not ready:
             return b""
-        data = self.wire.recv(max_bytes)
+        data = self.wire.recv(min(max_bytes, self.largest_read))
         if not data:
             raise PortError(f"the process has ended with status {self.process.wait()}")
         self.received += data

@@ -607,3 +607,11 @@ def test_the_core_survives_a_million_random_bytes(device: HostDevice) -> None:
     link.request(GetManifest(), budget())
     assert link.manifest is not None
     load_and_run(link, link.manifest)
+
+
+def test_results_survive_a_host_that_reads_slowly(device: HostDevice) -> None:
+    link, manifest = connect(device)
+    mcu.load_inputs(link, [INPUT], chunk_bytes=500, deadline=budget())
+    device.largest_read = 5
+    samples = mcu.run_series(link, 192, largest=manifest.max_samples, deadline=lambda _count: budget())
+    assert [sample.output_crc32 for sample in samples] == [OUTPUT_CRC] * 192

@@ -253,3 +253,45 @@ def test_a_host_that_speaks_frames_sees_no_text(kws: HostDevice) -> None:
     time.sleep(2.2)
     link.request(Echo(b"later"), Deadline(30))
     assert link.counts.link_errors == 0
+
+
+def test_commands_survive_text_and_frames_at_random(kws: HostDevice) -> None:
+    """Mutated commands, frames and noise under the sanitizers; then it still answers both languages."""
+    generator = random.Random(7)
+    commands = [
+        b"name%",
+        b"profile%",
+        b"help%",
+        b"db load 490%",
+        b"db print%",
+        b"db%",
+        b"results%",
+        b"%",
+        b"xyz 1%",
+    ]
+    commands += [b"db " + generator.randbytes(31).hex().encode() + b"%" for _ in range(5)]
+    sent = 0
+    while sent < 300_000:
+        pieces = []
+        for _ in range(40):
+            choice = generator.random()
+            if choice < 0.6:
+                piece = bytearray(generator.choice(commands))
+                if generator.random() < 0.4:
+                    piece[generator.randrange(len(piece))] = generator.randrange(0x20, 0x7F)
+                pieces.append(bytes(piece))
+            elif choice < 0.8:
+                pieces.append(encode(Echo(generator.randbytes(generator.randrange(90))), 5))
+            elif choice < 0.9:
+                pieces.append(b"\0" * generator.randrange(3))
+            else:
+                pieces.append(bytes(generator.randrange(0x20, 0x7F) for _ in range(generator.randrange(200))))
+        data = b"".join(pieces)
+        sent += len(data)
+        kws.write(data)
+        kws.discard_input()
+    assert Link(kws).request(Echo(b"the end"), Deadline(30)) == Echoed(b"the end")
+    while kws.read(65536, Deadline(0.5)):
+        pass
+    assert say(kws, "name") == ["m-name-dut-[host]"]
+    assert Link(kws).request(Echo(b"still here"), Deadline(30)) == Echoed(b"still here")
