@@ -61,10 +61,10 @@ def lower_depthwise_conv_2d(model: Model, operator: Operator, *, plain: bool = F
         found.weights.shape[0] == 1 and shape.output_c % shape.input_c == 0,
         f"weights of shape {list(found.weights.shape)} for {shape.input_c} channels",
     )
-    fast = None
     if plain:
-        pass
-    elif shape.input_c == 1:  # an ordinary convolution, but for the order of the weights
+        return _scalar(found, "depthwise_conv_2d_scalar_s8")
+    fast = None
+    if shape.input_c == 1:  # an ordinary convolution, but for the order of the weights
         fast = _columns(found, found.weights.transpose(3, 1, 2, 0))
     elif shape.input_c == shape.output_c and shape.input_c % 4 == 0:
         fast = _taps(found)
