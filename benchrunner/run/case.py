@@ -6,11 +6,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 
-from benchrunner import record
 from benchrunner.deadline import Deadline
 from benchrunner.errors import (
     BenchrunnerError,
@@ -26,21 +24,19 @@ from benchrunner.errors import (
     WrongImageError,
 )
 from benchrunner.protocol.exchange import data_bytes_per_message
-from benchrunner.protocol.messages import FidelityCode, Manifest, Memory, Sample
+from benchrunner.protocol.messages import FidelityCode, Manifest, Sample
 from benchrunner.record import (
     CounterUnit,
     Fidelity,
-    Footprint,
     Latency,
     LayerCycles,
-    Measurement,
     NotMeasured,
     Outcome,
     RunDocument,
 )
 from benchrunner.run.access import Connection, connect
+from benchrunner.run.draft import Draft, conditions, timing_model
 from benchrunner.run.prepare import Image, Prepared, make_image, prepare
-from benchrunner.run.provenance import provenance
 from benchrunner.run.request import CaseResult, Limits, Observer, RunRequest, Step, StepTimer
 from benchrunner.session import mcu
 from benchrunner.session.clock import finish_window, read_counter
@@ -58,31 +54,6 @@ _NOT_TRIED = (UsageError, WrongChipError, ReadoutProtectedError)
 _RECONCILED = 0.01  # the profiled layers and the clean total may differ by so much without a word
 
 
-_UNTIMED = NotMeasured("the case ended before it was timed")
-_UNCHECKED = NotMeasured("the case ended before it was checked")
-_UNFLASHED = NotMeasured("the case ended before its image was on the board")
-_UNMODELLED = NotMeasured("time is not modelled")
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What is known about the case so far."""
-
-    fidelity: Fidelity
-    place: str = ""
-    port: str = ""
-    image: Image | None = None
-    latency: Latency | NotMeasured = _UNTIMED
-    layers: tuple[LayerCycles, ...] | NotMeasured = _UNTIMED
-    memory: Memory | None = None
-    output: record.OutputCheck | NotMeasured = _UNCHECKED
-    clock: record.ClockCheck | NotMeasured = _UNCHECKED
-    flashing: record.Flashing | NotMeasured = _UNFLASHED
-    timing_model: record.TimingModel | NotMeasured = _UNMODELLED
-    conditions: dict[str, str | int | bool] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-
 def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     """Run one case and store its record.
 
@@ -93,7 +64,7 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     timer = StepTimer(observer)
     with timer(Step.ANALYSE, request.model.name):
         prepared = prepare(request)
-    draft = _Draft(Fidelity.SIMULATED)  # until the device says what it is; it has no number before that
+    draft = Draft(Fidelity.SIMULATED)  # until the device says what it is; it has no number before that
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     try:
         with ExitStack() as stack:
@@ -140,30 +111,15 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     last_step = Step.STORE if outcome is Outcome.OK else timer.current
     try:
         with _uninterrupted(), timer(Step.STORE):
-            measurement = Measurement(
-                case=prepared.case,
-                fidelity=draft.fidelity,
+            measurement = draft.measurement(
+                request,
+                prepared,
                 outcome=outcome,
                 reason=reason,
                 step=last_step,
-                latency=draft.latency,
-                layers=draft.layers,
-                footprint=_footprint(prepared, draft),
-                output=draft.output,
-                clock=draft.clock,
-                flashing=draft.flashing,
-                timing_model=draft.timing_model,
-                conditions=draft.conditions,
                 steps_ns=dict(timer.elapsed_ns),
-                provenance=provenance(
-                    request,
-                    started_at=started_at,
-                    duration_ns=time.perf_counter_ns() - began_ns,
-                    place=draft.place,
-                    port=draft.port,
-                    image_sha256=draft.image.info.image_sha256.hex() if draft.image else "",
-                ),
-                warnings=tuple(draft.warnings),
+                started_at=started_at,
+                duration_ns=time.perf_counter_ns() - began_ns,
             )
             path = save_run(RunDocument(new_run_id(started_at), (measurement,)), request.results)
     except StoreError as error:  # a full disk must not cost the numbers: whoever called still gets them
@@ -198,7 +154,7 @@ def _measure(
     prepared: Prepared,
     image: Image,
     connection: Connection,
-    draft: _Draft,
+    draft: Draft,
     timer: StepTimer,
     observer: Observer,
 ) -> None:
@@ -216,8 +172,8 @@ def _measure(
                 f"the chip is {connection.fidelity} by its unique id, its firmware announces {announced}",
                 hint="a number must not pass for what it is not: rebuild the firmware for this board",
             )
-        draft.conditions = _conditions(manifest)
-        draft.timing_model = _timing_model(manifest)
+        draft.conditions = conditions(manifest)
+        draft.timing_model = timing_model(manifest)
         mcu.check_manifest(
             manifest,
             mcu.Expected(
@@ -309,7 +265,7 @@ def _bring_up(
     connection: Connection,
     link: Link,
     limits: Limits,
-    draft: _Draft,
+    draft: Draft,
     timer: StepTimer,
     observer: Observer,
 ) -> Manifest:
@@ -381,63 +337,4 @@ def _layers(
     return tuple(
         LayerCycles(operator.index, operator.name, layer)
         for operator, layer in zip(operators, cycles, strict=True)
-    )
-
-
-def _conditions(manifest: Manifest) -> dict[str, str | int | bool]:
-    """What the device says about how it runs."""
-    return {
-        **{f"device.{key}": value for key, value in manifest.text.items()},
-        "core_clock_hz": manifest.core_clock_hz,
-        "icache": manifest.icache,
-        "dcache": manifest.dcache,
-        "prefetch": manifest.prefetch,
-        "flash_wait_states": manifest.flash_wait_states,
-        "time_scale_permille": manifest.time_scale_permille,
-        "reset_cause": manifest.reset_cause,
-        "protocol_version": manifest.protocol_version,
-    }
-
-
-def _timing_model(manifest: Manifest) -> record.TimingModel | NotMeasured:
-    """The model of time that a simulated board says it uses."""
-    text = manifest.text
-    if manifest.fidelity is not FidelityCode.SIMULATED:
-        return _UNMODELLED
-    try:
-        return record.TimingModel(
-            version=text["timing_model"],
-            error_percent=float(text["timing_error_percent"]),
-            basis=text["timing_basis"],
-        )
-    except (KeyError, ValueError):
-        return NotMeasured("the simulated board does not say which model of time it uses")
-
-
-def _footprint(prepared: Prepared, draft: _Draft) -> Footprint:
-    """Bytes by use: what the device reported, and what follows from the model alone."""
-    memory = draft.memory
-    ended = NotMeasured("the case ended before the device reported its memory")
-
-    def known(value: int | None, what: str) -> int | NotMeasured:
-        return value if value is not None else NotMeasured(f"the {draft.fidelity} board has no {what}")
-
-    built = draft.image.built if draft.image else None
-    if built is not None:
-        ram, flash = built.footprint.ram_bytes, built.footprint.flash_bytes
-        return Footprint(
-            activation_ram_bytes=ram["activations"] + ram.get("scratch", 0),
-            runtime_ram_bytes=built.footprint.runtime_ram_bytes,
-            weights_flash_bytes=flash["weights"],
-            code_flash_bytes=built.footprint.code_flash_bytes,
-            stack_bytes=known(memory.stack_used_bytes, "stack") if memory else ended,
-            heap_bytes=known(memory.heap_used_bytes, "heap") if memory else ended,
-        )
-    return Footprint(
-        activation_ram_bytes=known(memory.arena_used_bytes, "arena") if memory else ended,
-        runtime_ram_bytes=known(memory.static_bytes, "static data") if memory else ended,
-        weights_flash_bytes=prepared.weight_bytes,
-        code_flash_bytes=NotMeasured("an image for the simulated board has no code"),
-        stack_bytes=known(memory.stack_used_bytes, "stack") if memory else ended,
-        heap_bytes=known(memory.heap_used_bytes, "heap") if memory else ended,
     )
