@@ -4,6 +4,7 @@
 #define BOARD_PORT_H
 
 #define PORT_HAS_NO_UID 1
+#define PORT_OWN_COUNTER 1 /* DWT counts nothing there: TIM2 does */
 #define PORT_HSE_HZ 25000000u /* crystal */
 #define PORT_HSE_BYPASS 0
 #define PORT_PLL_M 25u /* 1 MHz */
