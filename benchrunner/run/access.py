@@ -241,8 +241,13 @@ def _started(request: RunRequest, mcu: Mcu, stack: ExitStack) -> _Way:
     """
     clock = BoardClock()
     if request.emulate:
-        from benchrunner.emulator.board import emulated_board  # needs the extra [emulator]
-
+        try:
+            from benchrunner.emulator.board import emulated_board
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"an emulated board needs the package {error.name}, which is not installed",
+                hint="pip install 'benchrunner[emulator]'; or use --sim",
+            ) from error
         board = emulated_board(request.board, request.faults, clock)
     else:
         board = SimulatedBoard(request.board, request.faults, clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -258,6 +259,17 @@ def test_the_emulated_board_executes_the_image_of_the_real_one(request_for: Requ
     footprint = first.footprint
     assert isinstance(footprint.code_flash_bytes, int)
     assert isinstance(footprint.stack_bytes, int)
+
+
+def test_without_the_emulator_package_the_extra_is_named(
+    request_for: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "unicorn", None)
+    for name in [name for name in sys.modules if name.startswith("benchrunner.emulator")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UsageError, match="needs the package unicorn") as caught:
+        run_case(request_for(emulate=True), Watching())
+    assert "benchrunner[emulator]" in caught.value.hint
 
 
 def test_another_chip_is_refused_before_anything_is_erased(request_for: Request, tmp_path: Path) -> None:
