@@ -146,10 +146,6 @@ class Rcc:
         return self._instructions() - began >= _START_UP_INSTRUCTIONS
 
     @property
-    def system_source(self) -> str:
-        return self._current
-
-    @property
     def system_hz(self) -> int:
         return self._hz(self._current)
 

@@ -200,6 +200,11 @@ def test_the_devices_checksum_verifies_in_a_fraction_of_the_bytes() -> None:
     assert by_checksum.wire.received_bytes < 0.1 * read_back.wire.received_bytes
 
 
+def test_a_checksum_that_was_not_asked_for_is_not_trusted() -> None:
+    bench, image = Bench(F401, checksum=True), make_image(20_000)
+    assert flash(bench, image).verified_by == "read-back"
+
+
 def test_a_checksum_that_is_not_offered_falls_back_to_reading_back() -> None:
     bench, image = Bench(F401), make_image(20_000)
     assert flash(bench, image, options=Options(checksum=True)).verified_by == "read-back"
