@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 class CellClass(StrEnum):
@@ -29,7 +32,7 @@ def cycles_to_ms(cycles: float, clock_hz: int) -> float:
     return cycles * 1000 / clock_hz
 
 
-def median(samples: Sequence[int]) -> float:
+def median(samples: Sequence[float]) -> float:
     """Middle value; of an even count the mean of the two middle ones.
 
     The mean of two neighbours always lies inside `median_interval`, which a lower or upper median of few
@@ -51,7 +54,7 @@ def percentile_95(samples: Sequence[int]) -> int:
     return ordered[math.ceil(95 * len(ordered) / 100) - 1]
 
 
-def median_interval(samples: Sequence[int]) -> tuple[int, int] | None:
+def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
     """95 % confidence interval of the median by order statistics; `None` below six samples.
 
     From the k-th smallest to the k-th largest, k being the 2.5 % quantile of Binomial(n, 1/2): no
@@ -96,7 +99,7 @@ def _interval_rank(count: int) -> int:
     return k
 
 
-def _ordered(samples: Sequence[int]) -> list[int]:
+def _ordered(samples: Sequence[Number]) -> list[Number]:
     if not samples:
         raise ValueError("no samples")
     return sorted(samples)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Fidelity(StrEnum):
@@ -20,8 +20,16 @@ class Fidelity(StrEnum):
     SIMULATED = "simulated"  # the pure-Python board, modelled time
 
 
+class BoardClass(StrEnum):
+    """What kind of board a case ran on: the two kinds have tables of their own."""
+
+    MCU = "mcu"
+    LINUX = "linux"
+
+
 class Outcome(StrEnum):
     OK = "ok"
+    DEGRADED = "degraded"  # there are numbers, and the conditions moved while they were taken
     FAILED = "failed"  # the case ran and has no number: wrong output, fault on the device ...
     INVALID = "invalid"  # there are numbers, and a check says that they cannot be trusted
     ABANDONED = "abandoned"  # stopped by a person
@@ -30,6 +38,7 @@ class Outcome(StrEnum):
 class CounterUnit(StrEnum):
     CYCLES = "cycles"
     INSTRUCTIONS = "instructions"  # emulators count these; never converted to time
+    NANOSECONDS = "nanoseconds"  # a clock of the board's system
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Case:
     """board x engine x model x options: one row of a table."""
 
     board: str  # id of the board file
+    board_class: BoardClass
     board_name: str  # as published tables print it
     series: str
     engine: str
@@ -55,29 +65,67 @@ class Case:
     model_sha256: str
     graph_sha256: str  # equal for models that differ only in weights
     format: str  # "int8", "float"
+    quantization: str | NotMeasured  # of the weights: "per-channel", "per-tensor", "none"
     resolution: str  # "224x224x3"
-    timed_runs: int
-    input_sha256: str
+    execution_engine: str  # as published tables print it: "1 CPU", "2 CPU", "NPU/GPU"
+    clock_hz: int | NotMeasured  # nominal, of the core (or accelerator) that executes the model
+    starts: int  # starts of the program under test that were asked for
+    timed_runs: int  # timed inferences of each start
+    input_sha256: str  # of all inputs, one after the other
+    options: dict[str, str | int | bool] = field(default_factory=dict)  # threads, affinity, delegate ...
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of the program under test (a reset, a process): the unit of replication.
+
+    Raw counter values of every inference, in the order they were run.
+    """
+
+    init_counts: int | NotMeasured  # loading the model
+    cold_counts: int  # the first inference
+    warmup_counts: tuple[int, ...]
+    timed_counts: tuple[int, ...]
+    output_crc32: tuple[int, ...]  # of each timed inference
+    input_index: int = 0  # which of the case's inputs
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Raw counter values of every inference, in the order they were run."""
+    """All starts of a case, in their order."""
 
     unit: CounterUnit
-    clock_hz: int  # nominal frequency of the counter
-    cold_cycles: int  # the first inference after reset
-    warmup_cycles: tuple[int, ...]
-    timed_cycles: tuple[int, ...]
-    loop_overhead_cycles: int  # already subtracted from every sample
-    output_crc32: tuple[int, ...]  # of each timed inference
+    counter_hz: int  # nominal frequency of the counter
+    starts: tuple[Start, ...]
+    overhead_counts: int  # cost of an empty call, per inference
+    overhead_subtracted: bool  # whether the samples are already without it
 
 
 @dataclass(frozen=True, slots=True)
-class LayerCycles:
+class LayerCounts:
     index: int
     operator: str
-    cycles: int
+    counts: int  # in the unit of the latency
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Which part of the work each kind of unit did, in per cent, by the definition that is stored with it."""
+
+    npu_percent: float | NotMeasured
+    gpu_percent: float | NotMeasured
+    cpu_percent: float | NotMeasured
+    definition: str  # "share of the layers' time in a separate profiled run", "utilisation, sampled" ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """Resident memory of the process that ran the model on a Linux board."""
+
+    before_bytes: int | NotMeasured  # resident before the model was loaded
+    peak_before_bytes: int | NotMeasured
+    peak_bytes: int | NotMeasured  # highest of the whole process
+    source: str  # "VmHWM of /proc/self/status", "ru_maxrss" ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +206,7 @@ class Provenance:
     image_sha256: str
     board_file_sha256: str
     command: tuple[str, ...] = ()
+    suite_run: str = ""  # id of the run of a suite that this case belongs to
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +219,20 @@ class Measurement:
     reason: str  # why not ok; empty otherwise
     step: str  # the last step that was begun
     latency: Latency | NotMeasured
-    layers: tuple[LayerCycles, ...] | NotMeasured
+    layers: tuple[LayerCounts, ...] | NotMeasured
     footprint: Footprint
+    process_memory: ProcessMemory | NotMeasured
+    shares: Shares | NotMeasured
     output: OutputCheck | NotMeasured
     clock: ClockCheck | NotMeasured
     flashing: Flashing | NotMeasured
     timing_model: TimingModel | NotMeasured
     conditions: dict[str, str | int | bool]  # core, clock, caches, compiler, flags ... as the device said
+    conditions_after: dict[str, str | int | bool]  # those that can move, read again at the end
     steps_ns: dict[str, int]  # wall time by step
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    logs: dict[str, str] = field(default_factory=dict)  # raw text of the board's own tools, by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,49 @@ _MAX_INTEGER_DIGITS = 20
 
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
-# Version n -> what turns a document of version n into one of version n + 1. Empty while there is only
-# version 1; tests/data/records/ keeps a document of every version that this must be able to read.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _from_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew microcontrollers only, and one start of each case."""
+    absent = {"not_measured": "version 1 of the format did not keep it"}
+    for measurement in fields["measurements"]:
+        case, latency = measurement["case"], measurement["latency"]
+        timed = "not_measured" not in latency
+        case |= {
+            "board_class": "mcu",
+            "quantization": absent,
+            "execution_engine": "1 CPU",
+            "clock_hz": latency["clock_hz"] if timed else absent,
+            "starts": 1,
+            "options": {},
+        }
+        if timed:
+            start = {
+                "init_counts": absent,
+                "cold_counts": latency["cold_cycles"],
+                "warmup_counts": latency["warmup_cycles"],
+                "timed_counts": latency["timed_cycles"],
+                "output_crc32": latency["output_crc32"],
+                "input_index": 0,
+            }
+            measurement["latency"] = {
+                "unit": latency["unit"],
+                "counter_hz": latency["clock_hz"],
+                "starts": [start],
+                "overhead_counts": latency["loop_overhead_cycles"],
+                "overhead_subtracted": True,
+            }
+        if isinstance(measurement["layers"], list):
+            for layer in measurement["layers"]:
+                layer["counts"] = layer.pop("cycles")
+        measurement |= {"process_memory": absent, "shares": absent, "conditions_after": {}, "logs": {}}
+        measurement["provenance"]["suite_run"] = ""
+    return fields | {"schema_version": 2}
+
+
+# Version n -> what turns a document of version n into one of version n + 1; tests/data/records/ keeps a
+# document of every version that this must be able to read. A document of another shape than its version's
+# makes them raise KeyError, TypeError or AttributeError, which `_decode` takes for damage.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +215,8 @@ def _decode(path: Path, data: bytes) -> StoredRun:
         raise _corrupt(path, _first_error(error)) from error
     except (ValueError, RecursionError) as error:
         raise _corrupt(path, str(error)) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _corrupt(path, f"not of the shape of its version: {error}") from error
     document = RunDocument(**{name: getattr(content, name) for name in type(content).model_fields})
     return StoredRun(path, document, altered)
 

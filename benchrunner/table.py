@@ -21,6 +21,8 @@ from benchrunner.record import (
     NotMeasured,
     Outcome,
     OutputCheck,
+    ProcessMemory,
+    Shares,
     TimingModel,
 )
 from benchrunner.store import StoredRun, load_runs
@@ -33,7 +35,7 @@ _INT64 = range(-(2**63), 2**63)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement, flat. A latency is `NotMeasured` unless the outcome is ok and the unit is cycles."""
+    """One measurement, flat. A latency needs the outcome ok or degraded, and a unit of time."""
 
     run_id: str
     started_at: str
@@ -45,14 +47,18 @@ class Row:
     model: str
     model_sha256: str
     graph_sha256: str
+    board_class: str
     format: str
+    quantization: str | NotMeasured
     resolution: str
+    execution_engine: str
     fidelity: str
     outcome: str
     reason: str
     step: str
     altered: bool
     clock_hz: int | NotMeasured
+    starts: int | NotMeasured
     timed_runs: int | NotMeasured
     cell_class: str | NotMeasured
     latency_median_ms: float | NotMeasured
@@ -62,9 +68,14 @@ class Row:
     latency_min_ms: float | NotMeasured
     latency_max_ms: float | NotMeasured
     latency_cold_ms: float | NotMeasured
+    latency_init_ms: float | NotMeasured
     spread_percent: float | NotMeasured
     median_cycles: float | NotMeasured
     median_instructions: float | NotMeasured
+    npu_percent: float | NotMeasured
+    gpu_percent: float | NotMeasured
+    cpu_percent: float | NotMeasured
+    shares_definition: str | NotMeasured
     timing_model: str | NotMeasured
     timing_model_error_percent: float | NotMeasured
     activation_ram_bytes: int | NotMeasured
@@ -75,6 +86,7 @@ class Row:
     total_flash_bytes: int | NotMeasured
     stack_bytes: int | NotMeasured
     heap_bytes: int | NotMeasured
+    process_peak_bytes: int | NotMeasured
     output_reference: str | NotMeasured
     output_tolerance_lsb: int | NotMeasured
     output_max_difference_lsb: int | NotMeasured
@@ -82,11 +94,14 @@ class Row:
     output_values: int | NotMeasured
     clock_deviation_ppm: int | NotMeasured
     clock_uncertainty_ppm: int | NotMeasured
+    x_linux_ai_version: str | NotMeasured
     warnings: int
     image_sha256: str
     board_file_sha256: str
     place: str
     tool_version: str
+    revision: str
+    suite_run: str
 
 
 def row_of(measurement: Measurement, *, run_id: str = "", altered: bool = False) -> Row:
@@ -103,24 +118,32 @@ def row_of(measurement: Measurement, *, run_id: str = "", altered: bool = False)
         model=case.model,
         model_sha256=case.model_sha256,
         graph_sha256=case.graph_sha256,
+        board_class=case.board_class.value,
         format=case.format,
+        quantization=case.quantization,
         resolution=case.resolution,
+        execution_engine=case.execution_engine,
         fidelity=measurement.fidelity.value,
         outcome=measurement.outcome.value,
         reason=measurement.reason,
         step=measurement.step,
         altered=altered,
-        clock_hz=_clock_hz(measurement),
+        clock_hz=_int64(case.clock_hz),
         **_latency_columns(measurement),
+        **_shares_columns(measurement.shares),
         **_timing_model_columns(measurement.timing_model),
         **_footprint_columns(measurement.footprint),
+        process_peak_bytes=_process_peak(measurement.process_memory),
         **_output_columns(measurement.output),
         **_clock_columns(measurement.clock),
+        x_linux_ai_version=_condition(measurement, "x_linux_ai_version"),
         warnings=len(measurement.warnings),
         image_sha256=provenance.image_sha256,
         board_file_sha256=provenance.board_file_sha256,
         place=provenance.place,
         tool_version=provenance.tool_version,
+        revision=provenance.revision,
+        suite_run=provenance.suite_run,
     )
 
 
@@ -186,25 +209,26 @@ def _dtype(hint: object) -> str:
             return "string"
 
 
-def _clock_hz(measurement: Measurement) -> int | NotMeasured:
-    match measurement.latency, measurement.clock:
-        case Latency(clock_hz=clock_hz), _:
-            return _int64(clock_hz)
-        case _, ClockCheck(nominal_hz=clock_hz):
-            return _int64(clock_hz)
-        case NotMeasured() as missing, _:
-            return missing
-
-
 def _latency_columns(measurement: Measurement) -> dict[str, Any]:
-    names = ("median", "ci_low", "ci_high", "p95", "min", "max", "cold")
+    names = ("median", "ci_low", "ci_high", "p95", "min", "max", "cold", "init")
     latency = _trusted_latency(measurement)
     if isinstance(latency, NotMeasured):
-        others = ("timed_runs", "cell_class", "spread_percent", "median_cycles", "median_instructions")
+        others = (
+            "starts",
+            "timed_runs",
+            "cell_class",
+            "spread_percent",
+            "median_cycles",
+            "median_instructions",
+        )
         return dict.fromkeys([f"latency_{name}_ms" for name in names] + list(others), latency)
-    samples = latency.timed_cycles
-    middle = metrics.median(samples)
-    low, high = metrics.median_interval(samples) or (None, None)
+    samples = [count for start in latency.starts for count in start.timed_counts]
+    # Inferences of one start are not independent: of several starts each counts once, by its median.
+    medians = [metrics.median(start.timed_counts) for start in latency.starts if start.timed_counts]
+    replicates: list[int] | list[float] = medians if len(medians) > 1 else samples
+    middle = metrics.median(replicates)
+    low, high = metrics.median_interval(replicates) or (None, None)
+    inits = [start.init_counts for start in latency.starts if not isinstance(start.init_counts, NotMeasured)]
     values = (
         middle,
         low,
@@ -212,14 +236,21 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
         metrics.percentile_95(samples),
         min(samples),
         max(samples),
-        latency.cold_cycles,
+        metrics.median([start.cold_counts for start in latency.starts]),
+        metrics.median(inits) if inits else latency.starts[0].init_counts,
     )
     cycles: float | NotMeasured = middle
-    instructions: float | NotMeasured = NotMeasured("the counter counts cycles")
-    if latency.unit is CounterUnit.INSTRUCTIONS:
-        instructions, cycles = cycles, NotMeasured("the emulator counts instructions, not cycles")
+    instructions: float | NotMeasured = NotMeasured(f"the counter counts {latency.unit.value}")
+    match latency.unit:
+        case CounterUnit.CYCLES:
+            pass
+        case CounterUnit.INSTRUCTIONS:
+            instructions, cycles = cycles, NotMeasured("the emulator counts instructions, not cycles")
+        case CounterUnit.NANOSECONDS:
+            cycles = NotMeasured("the clock counts nanoseconds, not cycles")
     columns = {f"latency_{name}_ms": _ms(value, latency) for name, value in zip(names, values, strict=True)}
     return columns | {
+        "starts": len(latency.starts),
         "timed_runs": len(samples),
         "cell_class": metrics.classify(samples).value,
         "spread_percent": metrics.spread_percent(samples) if middle else NotMeasured("the median is 0"),
@@ -230,23 +261,43 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
 
 def _trusted_latency(measurement: Measurement) -> Latency | NotMeasured:
     """The counter values, unless a check says that they mean nothing: that takes the number away."""
-    if measurement.outcome is not Outcome.OK:
+    if measurement.outcome not in (Outcome.OK, Outcome.DEGRADED):
         return NotMeasured(": ".join(filter(None, (measurement.outcome.value, measurement.reason))))
     match measurement.latency:
-        case Latency(timed_cycles=()):
+        case Latency(starts=starts) if not any(start.timed_counts for start in starts):
             return NotMeasured("no timed inference")
         case latency:
             return latency
 
 
-def _ms(cycles: float | None, latency: Latency) -> float | NotMeasured:
+def _ms(counts: float | NotMeasured | None, latency: Latency) -> float | NotMeasured:
+    if isinstance(counts, NotMeasured):
+        return counts
     if latency.unit is CounterUnit.INSTRUCTIONS:
         return NotMeasured("the emulator counts instructions, not time")
-    if cycles is None:
-        return NotMeasured("an interval needs 6 timed inferences")
-    if latency.clock_hz <= 0:
-        return NotMeasured(f"the clock is said to be {latency.clock_hz} Hz")
-    return metrics.cycles_to_ms(cycles, latency.clock_hz)
+    if counts is None:
+        return NotMeasured(
+            f"an interval needs 6 {'starts' if len(latency.starts) > 1 else 'timed inferences'}"
+        )
+    if latency.counter_hz <= 0:
+        return NotMeasured(f"the clock is said to be {latency.counter_hz} Hz")
+    return metrics.cycles_to_ms(counts, latency.counter_hz)
+
+
+def _shares_columns(shares: Shares | NotMeasured) -> dict[str, Any]:
+    names = ("npu_percent", "gpu_percent", "cpu_percent")
+    if isinstance(shares, NotMeasured):
+        return dict.fromkeys((*names, "shares_definition"), shares)
+    return {name: getattr(shares, name) for name in names} | {"shares_definition": shares.definition}
+
+
+def _process_peak(memory: ProcessMemory | NotMeasured) -> int | NotMeasured:
+    return memory if isinstance(memory, NotMeasured) else _int64(memory.peak_bytes)
+
+
+def _condition(measurement: Measurement, key: str) -> str | NotMeasured:
+    value = measurement.conditions.get(key)
+    return NotMeasured("the board does not tell") if value is None else str(value)
 
 
 def _timing_model_columns(model: TimingModel | NotMeasured) -> dict[str, Any]:

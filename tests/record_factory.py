@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchrunner.record import (
+    BoardClass,
     Case,
     ClockCheck,
     CounterUnit,
@@ -13,13 +14,14 @@ from benchrunner.record import (
     Flashing,
     Footprint,
     Latency,
-    LayerCycles,
+    LayerCounts,
     Measurement,
     NotMeasured,
     Outcome,
     OutputCheck,
     Provenance,
     RunDocument,
+    Start,
     TimingModel,
 )
 
@@ -27,6 +29,7 @@ RUN_ID = "20261121T020000Z-1f0c93ab"
 
 CASE = Case(
     board="stm32h747i-disco",
+    board_class=BoardClass.MCU,
     board_name="STM32H747I-DISCO",
     series="STM32H7",
     engine="aot",
@@ -35,18 +38,28 @@ CASE = Case(
     model_sha256="a1" * 32,
     graph_sha256="b2" * 32,
     format="int8",
+    quantization="per-channel",
     resolution="128x128x3",
+    execution_engine="1 CPU",
+    clock_hz=400_000_000,
+    starts=1,
     timed_runs=10,
     input_sha256="c3" * 32,
 )
 LATENCY = Latency(
     unit=CounterUnit.CYCLES,
-    clock_hz=400_000_000,
-    cold_cycles=8_400_000,
-    warmup_cycles=(7_092_010, 7_092_000),
-    timed_cycles=(7_092_000,) * 9 + (7_092_100,),
-    loop_overhead_cycles=12,
-    output_crc32=(0xDEADBEEF,) * 10,
+    counter_hz=400_000_000,
+    starts=(
+        Start(
+            init_counts=NotMeasured("the model is part of the image"),
+            cold_counts=8_400_000,
+            warmup_counts=(7_092_010, 7_092_000),
+            timed_counts=(7_092_000,) * 9 + (7_092_100,),
+            output_crc32=(0xDEADBEEF,) * 10,
+        ),
+    ),
+    overhead_counts=12,
+    overhead_subtracted=True,
 )
 FOOTPRINT = Footprint(
     activation_ram_bytes=160_800,
@@ -63,8 +76,10 @@ MEASUREMENT = Measurement(
     reason="",
     step="memory report",
     latency=LATENCY,
-    layers=(LayerCycles(0, "CONV_2D", 4_000_000), LayerCycles(1, "SOFTMAX", 3_092_000)),
+    layers=(LayerCounts(0, "CONV_2D", 4_000_000), LayerCounts(1, "SOFTMAX", 3_092_000)),
     footprint=FOOTPRINT,
+    process_memory=NotMeasured("a microcontroller has no processes"),
+    shares=NotMeasured("the core does all the work"),
     output=OutputCheck(
         reference="LiteRT 2.3.0 builtin-without-default-delegates",
         tolerance_lsb=0,
@@ -96,6 +111,7 @@ MEASUREMENT = Measurement(
     ),
     timing_model=TimingModel("1", 13.4, "24 published int8 networks on Cortex-M7"),
     conditions={"core": "cortex-m7", "clock_hz": 400_000_000, "icache": True, "compiler": "none"},
+    conditions_after={},
     steps_ns={"analyse": 12_000_000, "flash": 1_500_000_000},
     provenance=Provenance(
         tool_version="0.1.0",
@@ -119,6 +135,13 @@ def measurement(*, case: dict[str, Any] | None = None, **changes: Any) -> Measur
     if case is not None:
         changes["case"] = replace(CASE, **case)
     return replace(MEASUREMENT, **changes)
+
+
+def timed(*counts: int, cold: int | None = None, counter_hz: int = LATENCY.counter_hz) -> Latency:
+    """The plausible latency with other timed counts in its one start."""
+    start = LATENCY.starts[0]
+    start = replace(start, timed_counts=counts, cold_counts=start.cold_counts if cold is None else cold)
+    return replace(LATENCY, starts=(start,), counter_hz=counter_hz)
 
 
 def failed(reason: str, outcome: Outcome = Outcome.FAILED) -> Measurement:

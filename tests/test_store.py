@@ -153,8 +153,8 @@ def test_a_run_id_cannot_be_a_path(tmp_path: Path, run_id: str) -> None:
 
 
 def test_a_value_of_another_type_is_refused_before_it_is_written(tmp_path: Path) -> None:
-    latency = replace(factory.LATENCY, timed_cycles=(1, 2.5, 3))
-    with pytest.raises(StoreError, match=r"measurements\.0\.latency\.Latency\.timed_cycles\.1"):
+    latency = factory.timed(1, 2.5, 3)
+    with pytest.raises(StoreError, match=r"measurements\.0\.latency\.Latency\.starts\.0\.timed_counts\.1"):
         store.save_run(factory.document(factory.measurement(latency=latency)), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -172,7 +172,7 @@ def test_every_version_of_the_format_is_read() -> None:
         run = store.load_run(path)
         ok, failed = run.document.measurements
         assert not run.altered
-        assert ok.latency.timed_cycles[-1] == 7_092_100
+        assert ok.latency.starts[0].timed_counts[-1] == 7_092_100
         assert ok.footprint.code_flash_bytes == NotMeasured("a simulator image has no code")
         assert (failed.outcome, failed.reason) == (Outcome.FAILED, "5 of 5 output values differ")
 
@@ -186,25 +186,31 @@ def test_the_current_version_is_written_as_it_always_was(tmp_path: Path) -> None
 def test_an_older_document_passes_through_the_migrations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def drop_place(fields: dict[str, Any]) -> dict[str, Any]:
+    def rename(fields: dict[str, Any]) -> dict[str, Any]:
         for measurement in fields["measurements"]:
             measurement["reason"] = measurement.pop("why")
-        return fields | {"schema_version": 2}
+        return fields | {"schema_version": fields["schema_version"] + 1}
 
     path = _rewrite(
         tmp_path,
         lambda fields: fields["measurements"][0].update(why=fields["measurements"][0].pop("reason") + "old"),
     )
-    monkeypatch.setattr(store, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(store, "MIGRATIONS", {1: drop_place})
+    monkeypatch.setattr(store, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(store, "MIGRATIONS", {SCHEMA_VERSION: rename})
     document = store.load_run(path).document
-    assert (document.schema_version, document.measurements[0].reason) == (2, "old")
+    assert (document.schema_version, document.measurements[0].reason) == (SCHEMA_VERSION + 1, "old")
+
+
+def test_a_document_that_is_not_of_its_versions_shape_is_damage(tmp_path: Path) -> None:
+    path = _rewrite(tmp_path, lambda fields: fields.update(schema_version=1, measurements=[{"case": 1}]))
+    with pytest.raises(StoreError, match="not of the shape of its version"):
+        store.load_run(path)
 
 
 def test_a_newer_schema_says_which_versions_and_what_to_do(tmp_path: Path) -> None:
     path = _rewrite(tmp_path, lambda fields: fields.update(schema_version=7, anything="new"))
     with pytest.raises(
-        NewerSchemaError, match=f"{path}: schema version 7, this benchrunner reads up to 1"
+        NewerSchemaError, match=f"{path}: schema version 7, this benchrunner reads up to {SCHEMA_VERSION}"
     ) as caught:
         store.load_run(path)
     assert "pip install --upgrade benchrunner" in caught.value.hint
@@ -216,7 +222,7 @@ def test_a_document_edited_by_hand_is_marked(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("7092100", "6092100"))
     run = store.load_run(path)
     assert run.altered
-    assert run.document.measurements[0].latency.timed_cycles[-1] == 6_092_100
+    assert run.document.measurements[0].latency.starts[0].timed_counts[-1] == 6_092_100
 
 
 def test_another_layout_of_the_same_content_is_not_an_edit(tmp_path: Path) -> None:
@@ -231,7 +237,7 @@ def test_a_document_without_its_checksum_is_marked(tmp_path: Path) -> None:
 
 
 def _damage_value(fields: dict[str, Any]) -> None:
-    fields["measurements"][0]["latency"]["clock_hz"] = "400 MHz"
+    fields["measurements"][0]["latency"]["counter_hz"] = "400 MHz"
 
 
 @pytest.mark.parametrize(
@@ -240,12 +246,12 @@ def _damage_value(fields: dict[str, Any]) -> None:
         (lambda fields: fields.update(extra=1), "extra: Extra inputs are not permitted"),
         (lambda fields: fields["measurements"][0]["case"].update(extra=1), "case.extra: Unexpected keyword"),
         (lambda fields: fields["measurements"][0].pop("fidelity"), "fidelity: Field required"),
-        (_damage_value, "clock_hz: Input should be a valid integer"),
+        (_damage_value, "counter_hz: Input should be a valid integer"),
         (lambda fields: fields["measurements"][0].update(fidelity="guessed"), "'measured', 'emulated' or"),
         (lambda fields: fields.update(run_id="../x"), "run_id: String should match pattern"),
         (
             lambda fields: fields.update(schema_version=0),
-            "schema_version: expected a number from 1 to 1, found 0",
+            f"schema_version: expected a number from 1 to {SCHEMA_VERSION}, found 0",
         ),
         (lambda fields: fields.update(schema_version=True), "found True"),
         (lambda fields: fields.pop("schema_version"), "found None"),

@@ -61,23 +61,23 @@ def test_a_case_that_is_not_ok_has_no_latency_though_its_samples_are_kept(outcom
 
 
 def test_an_interval_of_fewer_than_six_samples_is_not_measured() -> None:
-    latency = replace(factory.LATENCY, timed_cycles=(400_000,) * 5)
+    latency = factory.timed(*(400_000,) * 5)
     row = row_of(factory.measurement(latency=latency))
     assert row.latency_median_ms == 1.0
     assert row.latency_ci_low_ms == NotMeasured("an interval needs 6 timed inferences")
 
 
 def test_no_samples_and_no_clock_are_reasons() -> None:
+    assert row_of(factory.measurement(latency=factory.timed())).latency_median_ms == NotMeasured(
+        "no timed inference"
+    )
     assert row_of(
-        factory.measurement(latency=replace(factory.LATENCY, timed_cycles=()))
-    ).latency_median_ms == NotMeasured("no timed inference")
-    assert row_of(
-        factory.measurement(latency=replace(factory.LATENCY, clock_hz=0))
+        factory.measurement(latency=factory.timed(1, counter_hz=0))
     ).latency_median_ms == NotMeasured("the clock is said to be 0 Hz")
 
 
 def test_a_counter_that_reports_nothing_but_zero_is_a_row_too() -> None:
-    row = row_of(factory.measurement(latency=replace(factory.LATENCY, timed_cycles=(0, 0, 5))))
+    row = row_of(factory.measurement(latency=factory.timed(0, 0, 5)))
     assert row.spread_percent == NotMeasured("the median is 0")
 
 
@@ -136,7 +136,7 @@ def test_a_value_that_is_not_known_is_na_with_its_reason_beside_it(results: Path
 def test_every_na_has_a_reason(results: Path) -> None:
     store.save_run(
         factory.document(
-            factory.measurement(latency=replace(factory.LATENCY, timed_cycles=(1,))),
+            factory.measurement(latency=factory.timed(1)),
             run_id="20261122T020000Z-00000000",
         ),
         results,
@@ -193,7 +193,7 @@ def test_importing_the_package_and_its_reports_does_not_import_pandas() -> None:
 anything = st.builds(
     factory.measurement,
     fidelity=st.sampled_from(Fidelity),
-    latency=st.builds(replace, values_of(Latency), clock_hz=st.integers(1, 2**64 - 1)),
+    latency=st.builds(replace, values_of(Latency), counter_hz=st.integers(1, 2**64 - 1)),
     timing_model=values_of(TimingModel),
     footprint=values_of(Footprint),
     clock=values_of(ClockCheck),

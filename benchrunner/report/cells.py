@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from benchrunner.record import Fidelity, NotMeasured
+from benchrunner.record import Fidelity, NotMeasured, Outcome
 from benchrunner.table import Row
 
 LATENCY_COLUMNS = (
@@ -83,7 +83,7 @@ def latency_table(rows: Sequence[Row]) -> Table:
             row.format.capitalize(),
             row.resolution,
             row.board_name,
-            "1 CPU",  # no engine of an STM32 microcontroller uses more than one core
+            row.execution_engine,
             frequency(row.clock_hz),
             latency(row),
             engine(row),
@@ -125,6 +125,8 @@ def footprint_table(rows: Sequence[Row]) -> Table:
 def latency(row: Row) -> str:
     """Median with its unit; a simulated one with the error band of its timing model."""
     text = milliseconds(row.latency_median_ms)
+    if row.outcome == Outcome.DEGRADED:
+        text += f" degraded: {row.reason}"
     if isinstance(row.latency_median_ms, NotMeasured) or row.fidelity != Fidelity.SIMULATED:
         return text
     return f"{text} {error_band(row)}"

@@ -18,6 +18,7 @@ from benchrunner.table import Row
 _FOOTPRINT_SUFFIX = "_bytes"
 _LATENCY_PREFIXES = (
     "clock_",
+    "starts",
     "timed_runs",
     "cell_class",
     "latency_",

@@ -29,10 +29,11 @@ from benchrunner.record import (
     CounterUnit,
     Fidelity,
     Latency,
-    LayerCycles,
+    LayerCounts,
     NotMeasured,
     Outcome,
     RunDocument,
+    Start,
 )
 from benchrunner.run.access import Connection, connect
 from benchrunner.run.draft import Draft, conditions, timing_model
@@ -232,12 +233,18 @@ def _measure(
         _check_answers(cold, (*warmups, *timed))
     draft.latency = Latency(
         unit=CounterUnit.INSTRUCTIONS if emulated else CounterUnit.CYCLES,
-        clock_hz=clock_hz,
-        cold_cycles=cold.cycles,
-        warmup_cycles=tuple(sample.cycles for sample in warmups),
-        timed_cycles=tuple(sample.cycles for sample in timed),
-        loop_overhead_cycles=manifest.loop_overhead_cycles,
-        output_crc32=tuple(sample.output_crc32 for sample in timed),
+        counter_hz=clock_hz,
+        starts=(
+            Start(
+                init_counts=NotMeasured("the model is part of the image"),
+                cold_counts=cold.cycles,
+                warmup_counts=tuple(sample.cycles for sample in warmups),
+                timed_counts=tuple(sample.cycles for sample in timed),
+                output_crc32=tuple(sample.output_crc32 for sample in timed),
+            ),
+        ),
+        overhead_counts=manifest.loop_overhead_cycles,
+        overhead_subtracted=True,
     )
     with timer(Step.CLOCK):
         if checkable:
@@ -325,7 +332,7 @@ def _layers(
     timed: tuple[Sample, ...],
     warnings: list[str],
     batch_deadline: Callable[[int], Deadline],
-) -> tuple[LayerCycles, ...] | NotMeasured:
+) -> tuple[LayerCounts, ...] | NotMeasured:
     """Cycles by layer, in a pass of its own, held against the clean total."""
     cycles, _ = mcu.profile_layers(link, batch_deadline(1))
     operators = prepared.model.graph.operators
@@ -335,6 +342,6 @@ def _layers(
     if abs(sum(cycles) - clean) > clean * _RECONCILED:
         warnings.append(f"layers sum to {sum(cycles)} cycles, a clean inference takes {clean:g}")
     return tuple(
-        LayerCycles(operator.index, operator.name, layer)
+        LayerCounts(operator.index, operator.name, layer)
         for operator, layer in zip(operators, cycles, strict=True)
     )

@@ -11,7 +11,7 @@ from benchrunner.record import (
     Fidelity,
     Footprint,
     Latency,
-    LayerCycles,
+    LayerCounts,
     Measurement,
     NotMeasured,
     Outcome,
@@ -35,7 +35,7 @@ class Draft:
     port: str = ""
     image: Image | None = None
     latency: Latency | NotMeasured = _UNTIMED
-    layers: tuple[LayerCycles, ...] | NotMeasured = _UNTIMED
+    layers: tuple[LayerCounts, ...] | NotMeasured = _UNTIMED
     memory: Memory | None = None
     output: record.OutputCheck | NotMeasured = _UNCHECKED
     clock: record.ClockCheck | NotMeasured = _UNCHECKED
@@ -66,11 +66,14 @@ class Draft:
             latency=self.latency,
             layers=self.layers,
             footprint=_footprint(prepared, self),
+            process_memory=NotMeasured("a microcontroller has no processes"),
+            shares=NotMeasured("the core does all the work"),
             output=self.output,
             clock=self.clock,
             flashing=self.flashing,
             timing_model=self.timing_model,
             conditions=self.conditions,
+            conditions_after={},
             steps_ns=steps_ns,
             provenance=provenance(
                 request,

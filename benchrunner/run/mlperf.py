@@ -15,6 +15,7 @@ from benchrunner.errors import BenchrunnerError, ClockInvalidError, ExitStatus, 
 from benchrunner.model import Model, load_model
 from benchrunner.protocol import mlperf_tiny as tiny
 from benchrunner.record import (
+    BoardClass,
     Case,
     ClockCheck,
     CounterUnit,
@@ -26,9 +27,10 @@ from benchrunner.record import (
     Outcome,
     OutputCheck,
     RunDocument,
+    Start,
 )
 from benchrunner.run.access import SystemClock, open_line
-from benchrunner.run.prepare import INPUT_SEED
+from benchrunner.run.prepare import INPUT_SEED, quantization
 from benchrunner.run.provenance import provenance
 from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer
 from benchrunner.runtime import ORACLE, Interpreter, natural_input, reference_name
@@ -103,11 +105,14 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
         latency=_latency(measured) if measured else NotMeasured(reason),
         layers=NotMeasured("the benchmark's commands time whole inferences only"),
         footprint=_footprint(),
+        process_memory=NotMeasured("a microcontroller has no processes"),
+        shares=NotMeasured("the core does all the work"),
         output=_output(measured, prepared) if measured else NotMeasured(reason),
         clock=_clock(measured) if measured else NotMeasured(reason),
         flashing=NotMeasured("the firmware was on the board already"),
         timing_model=NotMeasured("time is not modelled"),
         conditions=_conditions(measured) if measured else {},
+        conditions_after={},
         steps_ns=dict(timer.elapsed_ns),
         provenance=provenance(
             request,
@@ -181,6 +186,7 @@ def _case(request: RunRequest, prepared: PreparedTiny) -> Case:
     model, board = prepared.model, request.board
     return Case(
         board=board.id,
+        board_class=BoardClass.MCU,
         board_name=board.name,
         series=board.series,
         engine=ENGINE,
@@ -189,7 +195,11 @@ def _case(request: RunRequest, prepared: PreparedTiny) -> Case:
         model_sha256=model.sha256,
         graph_sha256=model.graph_sha256,
         format="int8",
+        quantization=quantization(model),
         resolution="x".join(str(size) for size in prepared.tiny_model.input_shape[1:]),
+        execution_engine="1 CPU",  # no engine of an STM32 microcontroller uses more than one core
+        clock_hz=NotMeasured("the benchmark's commands do not tell"),
+        starts=1,
         timed_runs=tiny.WINDOWS,
         input_sha256=hashlib.sha256(b"".join(prepared.inputs)).hexdigest(),
     )
@@ -198,15 +208,21 @@ def _case(request: RunRequest, prepared: PreparedTiny) -> Case:
 def _latency(measured: mlperf.TinyMeasurement) -> Latency:
     """For each window the mean of its inferences in nanoseconds; the conditions have the raw times."""
     return Latency(
-        unit=CounterUnit.CYCLES,
-        clock_hz=_NS,
-        cold_cycles=measured.first_us * 1000,
-        warmup_cycles=(),
-        timed_cycles=tuple(
-            round(window.elapsed_us * 1000 / window.iterations) for window in measured.windows
+        unit=CounterUnit.NANOSECONDS,
+        counter_hz=_NS,
+        starts=(
+            Start(
+                init_counts=NotMeasured("the benchmark's commands do not tell"),
+                cold_counts=measured.first_us * 1000,
+                warmup_counts=(),
+                timed_counts=tuple(
+                    round(window.elapsed_us * 1000 / window.iterations) for window in measured.windows
+                ),
+                output_crc32=tuple(_crc(window.results) for window in measured.windows),
+            ),
         ),
-        loop_overhead_cycles=0,
-        output_crc32=tuple(_crc(window.results) for window in measured.windows),
+        overhead_counts=0,
+        overhead_subtracted=False,
     )
 
 

@@ -11,7 +11,7 @@ from benchrunner.errors import UsageError
 from benchrunner.firmware.simulated import simulated_image
 from benchrunner.image import ImageInfo, read
 from benchrunner.model import LayerCost, Model, layer_costs, load_model
-from benchrunner.record import Case
+from benchrunner.record import BoardClass, Case, NotMeasured
 from benchrunner.run.access import Connection
 from benchrunner.run.request import RunRequest
 from benchrunner.runtime import ORACLE, Interpreter, load_input, natural_input, reference_name
@@ -84,6 +84,7 @@ def prepare(request: RunRequest) -> Prepared:
     board = request.board
     case = Case(
         board=board.id,
+        board_class=BoardClass.MCU,
         board_name=board.name,
         series=board.series,
         engine=request.engine,
@@ -91,8 +92,12 @@ def prepare(request: RunRequest) -> Prepared:
         model=model.name,
         model_sha256=model.sha256,
         graph_sha256=model.graph_sha256,
-        format=_format(model),
+        format=weight_format(model),
+        quantization=quantization(model),
         resolution="x".join(str(size) for size in interpreter.inputs[0].shape[1:]),
+        execution_engine="1 CPU",  # no engine of an STM32 microcontroller uses more than one core
+        clock_hz=board.mcu.chip.clock_hz if board.mcu else NotMeasured("not a microcontroller"),
+        starts=1,
         timed_runs=request.runs,
         input_sha256=hashlib.sha256(b"".join(inputs)).hexdigest(),
     )
@@ -133,7 +138,7 @@ def make_image(request: RunRequest, prepared: Prepared, chip: Connection) -> Ima
     return Image(built.firmware.info, built.firmware.binary, built)
 
 
-def _format(model: Model) -> str:
+def weight_format(model: Model) -> str:
     """The data type of the weights, which is what tables call the format."""
     dtypes = {
         tensor.dtype
@@ -142,3 +147,16 @@ def _format(model: Model) -> str:
         if tensor.dtype != "int32"  # biases
     }
     return "+".join(sorted(dtypes)) or "none"
+
+
+def quantization(model: Model) -> str:
+    """How the weights of convolutions and matrices are scaled: `per-channel`, `per-tensor` or `none`."""
+    scales = [
+        len(tensor.quantisation.scales)
+        for operator in model.graph.operators
+        for tensor in model.graph.weights(operator)
+        if tensor.quantisation is not None and tensor.dtype in ("int8", "uint8") and len(tensor.shape) > 1
+    ]
+    if not scales:
+        return "none"
+    return "per-channel" if max(scales) > 1 else "per-tensor"

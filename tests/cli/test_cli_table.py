@@ -90,8 +90,8 @@ def test_only_a_newer_document_is_an_error_with_the_fix(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = results / "2026-11-21" / f"{factory.RUN_ID}.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 9'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 9'))
     assert run(path) == 2
     printed = capsys.readouterr().err
-    assert f"{path}: schema version 9, this benchrunner reads up to 1" in printed
+    assert f"{path}: schema version 9, this benchrunner reads up to 2" in printed
     assert "hint: a later benchrunner wrote it: pip install --upgrade benchrunner" in printed

@@ -53,7 +53,7 @@ def test_json_on_stdout_is_the_record(folder: Path) -> None:
     (path,) = (folder / "here").rglob("*.json")
     measurement = load_run(path).document.measurements[0]
     assert printed["fidelity"] == "simulated"
-    assert printed["latency"]["timed_cycles"] == list(measurement.latency.timed_cycles)
+    assert printed["latency"]["starts"][0]["timed_counts"] == list(measurement.latency.starts[0].timed_counts)
 
 
 def test_the_default_model_ships_with_the_project(folder: Path) -> None:

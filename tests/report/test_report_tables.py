@@ -20,7 +20,7 @@ MEASURED = factory.measurement(
     fidelity=Fidelity.MEASURED,
     timing_model=NotMeasured("a real board"),
     footprint=replace(factory.FOOTPRINT, code_flash_bytes=59_556),
-    latency=replace(factory.LATENCY, timed_cycles=(125_568_000, 125_572_000) * 5, cold_cycles=125_600_000),
+    latency=factory.timed(*(125_568_000, 125_572_000) * 5, cold=125_600_000),
 )
 FAILED = factory.failed("5 of 5 output values differ from LiteRT | tolerance *0*")
 EMULATED = factory.measurement(
@@ -191,7 +191,7 @@ def test_the_summary_of_a_simulated_run() -> None:
 
 
 def test_the_summary_of_a_measured_run() -> None:
-    latency = replace(MEASURED.latency, timed_cycles=(125_568_000,) * 5)
+    latency = factory.timed(*(125_568_000,) * 5, cold=125_600_000)
     assert run_summary(replace(MEASURED, latency=latency)).splitlines()[:4] == [
         "mobilenet_v2_0.35_224 int8  on  STM32H747I-DISCO (400 MHz)  measured",
         "  latency  313.92 ms CI n/a (n<6)  p95 313.92  min 313.92  n=5 exact  cold 314 ms",

@@ -52,11 +52,11 @@ def test_a_network_runs_from_its_file_to_a_table(
     assert (measurement.output.tolerance_lsb, measurement.output.max_difference_lsb) == (0, 0)
     assert isinstance(measurement.latency, Latency)
     assert measurement.latency.unit is CounterUnit.INSTRUCTIONS
-    assert len(set(measurement.latency.timed_cycles)) == 1, "instructions of one input do not vary"
+    assert len(set(measurement.latency.starts[0].timed_counts)) == 1, "instructions of one input do not vary"
     assert not isinstance(measurement.layers, NotMeasured)
-    layers = sum(layer.cycles for layer in measurement.layers)
-    assert layers == pytest.approx(measurement.latency.timed_cycles[0], rel=0.01)
+    layers = sum(layer.counts for layer in measurement.layers)
+    assert layers == pytest.approx(measurement.latency.starts[0].timed_counts[0], rel=0.01)
     (row,) = benchrunner.load_results(tmp_path / "results").itertuples()
     assert row.fidelity == "emulated"
-    assert row.median_instructions == measurement.latency.timed_cycles[0]
+    assert row.median_instructions == measurement.latency.starts[0].timed_counts[0]
     assert row.total_flash_bytes > row.weights_flash_bytes > 0
