@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import click
 
-from benchrunner.board import Board, LinuxSystem, Mcu, board_file_sha256, list_boards, load_board
+from benchrunner.board import Board, LinuxSystem, Mcu, list_boards
 from benchrunner.cli.parameters import BoardId
+from benchrunner.emulator.machines import MACHINES, board_or_machine, facts_sha256
 
 _EPILOG = """\b
 Examples:
@@ -21,23 +22,34 @@ Board files of your own: put them in a folder and name it in BENCHRUNNER_BOARDS,
 `benchrunner --boards FOLDER boards`.
 """
 
+_NOT_OF_A_MACHINE = {
+    "chip": ("chip_id", "icache_bytes", "dcache_bytes"),
+    "flash": ("size_register", "uid_register", "erase_sector_s", "erase_mass_s"),
+}
+
 
 @click.command(epilog=_EPILOG)
-@click.argument("board_id", metavar="[ID]", type=BoardId(), required=False)
+@click.argument("board_id", metavar="[ID]", type=BoardId(machines=True), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print everything that the board files say, as JSON.")
 def command(board_id: str | None, as_json: bool) -> None:
-    """List the boards, or show one."""
+    """List the boards, or show one. Kind `emulator`: a machine of QEMU, which `benchrunner run` starts."""
     if board_id is not None:
-        board = load_board(board_id)
+        board = board_or_machine(board_id)
         click.echo(json.dumps(_record(board), indent=2) if as_json else _details(board))
     else:
-        boards = list_boards()
+        boards = [*list_boards(), *(machine.board() for machine in MACHINES.values())]
         click.echo(json.dumps([_record(board) for board in boards], indent=2) if as_json else _table(boards))
 
 
 def _record(board: Board) -> dict[str, object]:
-    """The board file as it was read, and its hash; numbers stay integers."""
-    return {**dataclasses.asdict(board), "file_sha256": board_file_sha256(board.id)}
+    """The board file as it was read, and its hash; numbers stay integers. `emulator`: what runs a machine."""
+    record = dataclasses.asdict(board)
+    if board.id in MACHINES:
+        for key, names in _NOT_OF_A_MACHINE.items():
+            record["mcu"][key] |= dict.fromkeys(names)
+        record["mcu"]["bootloader"] = None
+    emulator = "QEMU" if board.id in MACHINES else None
+    return {**record, "emulator": emulator, "file_sha256": facts_sha256(board)}
 
 
 def _table(boards: Sequence[Board]) -> str:
@@ -55,7 +67,7 @@ def _row(board: Board) -> tuple[str, ...]:
         chip, flash = board.mcu.chip, board.mcu.flash
         ram_bytes = sum(memory.size_bytes for memory in board.mcu.memories)
         sizes = (_mhz(chip.clock_hz), _size(flash.size_bytes), _size(ram_bytes))
-        return (board.id, board.name, board.kind, chip.core, *sizes, engines)
+        return (board.id, board.name, _kind(board), chip.core, *sizes, engines)
     assert board.linux is not None
     linux = board.linux
     core = f"{linux.cpus}x {linux.core}"
@@ -71,14 +83,20 @@ def _row(board: Board) -> tuple[str, ...]:
     )
 
 
+def _kind(board: Board) -> str:
+    return "emulator" if board.id in MACHINES else board.kind
+
+
 def _details(board: Board) -> str:
-    lines = [("board", board.name), ("series", board.series), ("kind", board.kind.value)]
+    lines = [("board", board.name), ("series", board.series), ("kind", _kind(board))]
     lines.append(("engines", ", ".join(board.engines)))
-    if board.mcu is not None:
+    if board.id in MACHINES and board.mcu is not None:
+        lines += _machine_details(board.mcu)
+    elif board.mcu is not None:
         lines += _mcu_details(board.mcu)
     if board.linux is not None:
         lines += _linux_details(board.linux)
-    lines.append(("file SHA-256", board_file_sha256(board.id)))
+    lines.append(("file SHA-256", facts_sha256(board)))
     width = max(len(label) for label, _ in lines)
     return "\n".join(f"{label.ljust(width)}  {text}" for label, text in lines)
 
@@ -97,6 +115,18 @@ def _mcu_details(mcu: Mcu) -> list[tuple[str, str]]:
         ("boot loader", f"{rom.usart} at 0x{rom.base:08x}, keeps RAM below 0x{rom.ram_used_to:08x}"),
         ("serial port", f"{serial.usart}, {serial.baud_hz} Bd, USB id {' or '.join(serial.usb_ids)}"),
         ("BOOT0, NRST", "driven by the host" if serial.boot_lines else "not wired to the host"),
+    ]
+
+
+def _machine_details(mcu: Mcu) -> list[tuple[str, str]]:
+    chip, code = mcu.chip, mcu.flash
+    return [
+        ("machine", f"{chip.part} of qemu-system-arm"),
+        ("core", f"{chip.core}, FPU {chip.fpu}"),
+        ("clock", f"{_mhz(chip.clock_hz)} in name: instructions are counted, no time passes"),
+        ("code", f"{_size(code.size_bytes)} at 0x{code.base:08x}, loaded by QEMU"),
+        *[("memory", f"{each.name}, {_size(each.size_bytes)} at 0x{each.base:08x}") for each in mcu.memories],
+        ("serial port", f"{mcu.serial.usart}, a socket of the run"),
     ]
 
 

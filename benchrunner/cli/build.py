@@ -21,7 +21,14 @@ Examples:
   cd firmware && cmake -B build && cmake --build build
 """
 )
-@click.option("--board", "board_id", required=True, metavar="ID", type=BoardId(), help="Board to build for.")
+@click.option(
+    "--board",
+    "board_id",
+    required=True,
+    metavar="ID",
+    type=BoardId(machines=True),
+    help="Board to build for.",
+)
 @click.option(
     "--model", required=True, metavar="MODEL", type=ModelName(), help="A .tflite file or a zoo name."
 )
@@ -45,13 +52,13 @@ def command(
 
     Leaves image.elf, image.bin and image.map in DIR/build: the same bytes that cmake --build makes there.
     """
-    from benchrunner.board import load_board
+    from benchrunner.emulator.machines import board_or_machine
     from benchrunner.firmware.aot import build_image, emit_project
     from benchrunner.firmware.toolchain import ToolchainKind, find_toolchain
     from benchrunner.model import load_model
     from benchrunner.zoo import resolve_model
 
-    board = load_board(board_id)
+    board = board_or_machine(board_id)
     read = load_model(resolve_model(model))
     if emit_only:
         project = emit_project(board, read, folder)

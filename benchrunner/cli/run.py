@@ -52,6 +52,7 @@ Examples:
   benchrunner run --board stm32h747i-disco --sim
   benchrunner run --board nucleo-h7a3zi-q --sim --model my_network.tflite --json
   benchrunner run --board stm32h747i-disco --emulate
+  benchrunner run --board mps2-an500
   benchrunner run --board stm32h747i-disco --port rfc2217://127.0.0.1:2217 --runs 50
   benchrunner run --board stm32f769i-disco --sim --fault wrong_clock=0.5
   benchrunner run --board nucleo-l4r5zi --engine mlperf-tiny --port /dev/ttyACM0 --model kws.tflite
@@ -62,7 +63,11 @@ The record lands under results/; `benchrunner table` makes tables of all records
 Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
 )
 @click.option(
-    "--board", "board_id", type=BoardId(), required=True, help="Board id; see `benchrunner boards`."
+    "--board",
+    "board_id",
+    type=BoardId(machines=True),
+    required=True,
+    help="Board id; see `benchrunner boards`.",
 )
 @click.option(
     "--model",
@@ -145,16 +150,17 @@ def command(
             "--fault needs --sim or --emulate", hint="for other tools: benchrunner sim BOARD --fault ..."
         )
 
-    from benchrunner.board import board_file_sha256, load_board, require_runnable
+    from benchrunner.board import require_runnable
+    from benchrunner.emulator.machines import board_or_machine, facts_sha256
     from benchrunner.run import MLPERF_TINY, RunRequest, run_case, run_tiny_case
     from benchrunner.simulator.faults import parse
     from benchrunner.zoo import default_model, resolve_model
 
-    board = load_board(board_id)
+    board = board_or_machine(board_id)
     require_runnable(board)
     request = RunRequest(
         board=board,
-        board_file_sha256=board_file_sha256(board_id),
+        board_file_sha256=facts_sha256(board),
         model=resolve_model(model or default_model()),
         engine=engine,
         runs=runs,

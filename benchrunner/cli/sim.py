@@ -1,4 +1,4 @@
-"""`benchrunner sim`: runs a simulated board that other tools can talk to."""
+"""`benchrunner sim`: runs a simulated or emulated board that other tools can talk to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchrunner.durable import write_atomic
 from benchrunner.errors import StoreError, UsageError
 from benchrunner.simulator.board import Boot, SimulatedBoard
 from benchrunner.simulator.clock import INSTANT, REAL, BoardClock
-from benchrunner.simulator.faults import parse
+from benchrunner.simulator.faults import Faults, parse
 from benchrunner.simulator.pty import serve_pty
 from benchrunner.simulator.rfc2217 import serve_rfc2217
 from benchrunner.transport import Lines
@@ -27,6 +27,7 @@ Examples:
   benchrunner sim nucleo-f401re --pty --throttle 115200
   benchrunner sim stm32f769i-disco --fault nack_block=5 --fault slow_erase_s=60
   benchrunner sim stm32h747i-disco --flash board.bin --boot app
+  benchrunner sim nucleo-l4r5zi --emulate --flash firmware/build/image.bin
 
 \b
 The line on stdout is what other tools take as their port:
@@ -48,6 +49,7 @@ def _factor(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
 
 @click.command(epilog=_EPILOG)
 @click.argument("board_id", metavar="BOARD", type=BoardId())
+@click.option("--emulate", is_flag=True, help="Execute what flash holds, instruction by instruction.")
 @click.option(
     "--rfc2217", "kind", flag_value="rfc2217", default="rfc2217", help="Serve RFC 2217 on loopback (default)."
 )
@@ -92,6 +94,7 @@ def _factor(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
 @click.option("--json", "as_json", is_flag=True, help="Print the port as a JSON object.")
 def command(
     board_id: str,
+    emulate: bool,
     kind: str,
     faults: tuple[str, ...],
     factor: float,
@@ -105,10 +108,12 @@ def command(
     """Run a simulated BOARD until Ctrl-C.
 
     It starts in its ROM bootloader or in the application that flash holds, and any tool for the STM32's
-    serial bootloader may use it. Times that it reports are modelled, never measured.
+    serial bootloader may use it. Times that it reports are modelled, never measured. With --emulate it runs
+    any image of the real board, and counts instructions.
     """
     board = load_board(board_id)
-    sim = SimulatedBoard(
+    make = _emulated if emulate else SimulatedBoard
+    sim = make(
         board,
         parse(faults),
         BoardClock(factor),
@@ -116,6 +121,7 @@ def command(
         boot=Boot(boot),
         checksum=checksum,
     )
+    title = "emulated" if emulate else "simulated"
     lines = Lines(boot0_inverted=ttl_lines, reset_inverted=ttl_lines)
     server: AbstractContextManager[str]
     server = serve_pty(sim, throttle) if kind == "pty" else serve_rfc2217(sim, throttle, wiring=lines)
@@ -125,9 +131,10 @@ def command(
     try:
         with server as port:
             record = {"board": board_id, "kind": kind, "port": port, "mode": sim.mode.name.lower()}
+            record["fidelity"] = title
             click.echo(json.dumps(record) if as_json else port)
             click.echo(
-                f"{sim.board.name}, simulated, in {sim.mode.name.lower()} mode; Ctrl-C ends it", err=True
+                f"{sim.board.name}, {title}, in {sim.mode.name.lower()} mode; Ctrl-C ends it", err=True
             )
             threading.Event().wait()
     except KeyboardInterrupt:
@@ -135,6 +142,21 @@ def command(
     finally:
         if flash_file is not None:
             _keep(flash_file, sim.flash.content)
+
+
+def _emulated(
+    board: Board, faults: Faults, clock: BoardClock, flash: bytes, *, boot: Boot, checksum: bool
+) -> SimulatedBoard:
+    """A board that executes its image, and tells here what the image does wrong."""
+    try:
+        from benchrunner.emulator.board import EmulatedFirmware, emulated_board
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"an emulated board needs the package {error.name}, which is not installed",
+            hint="pip install 'benchrunner[emulator]'; or leave --emulate away",
+        ) from error
+    firmware = EmulatedFirmware(board, lambda fault: click.echo(f"the core: {fault}", err=True))
+    return emulated_board(board, faults, clock, flash, boot=boot, checksum=checksum, firmware=firmware)
 
 
 def _preloaded(flash_file: Path | None, board: Board) -> bytes:

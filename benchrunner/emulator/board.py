@@ -92,6 +92,7 @@ def emulated_board(
     flash: bytes = b"",
     *,
     boot: Boot = Boot.AUTO,
+    checksum: bool = False,
     firmware: EmulatedFirmware | None = None,
 ) -> SimulatedBoard:
     """A board that executes its image, to be served like any simulated one.
@@ -102,4 +103,6 @@ def emulated_board(
     emulated.
     """
     executed = firmware if firmware is not None else EmulatedFirmware(board)
-    return SimulatedBoard(board, faults, clock, flash, boot=boot, firmware=executed, uid=EMULATED_UID)
+    return SimulatedBoard(
+        *(board, faults, clock, flash), boot=boot, checksum=checksum, firmware=executed, uid=EMULATED_UID
+    )

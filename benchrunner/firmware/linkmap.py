@@ -12,6 +12,9 @@ _GNU_FILL = re.compile(r"^ \*fill\*\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)")
 _GNU_NAME = re.compile(r"^ (\S+)$")
 # lld: "VMA LMA size align         object:(section)", indented by one level less than symbols.
 _LLD_PIECE = re.compile(r"^ *([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+) +\d+ {9}(\S.*):\(([^()]*)\)$")
+_GNU_OUTPUT = re.compile(r"^(/DISCARD/|\.\S+)")
+# Sections without a place on the target: their addresses count from 0, where some machines have their code.
+_NOT_PLACED = ("/DISCARD/", ".debug", ".comment", ".ARM.attributes", ".symtab", ".strtab", ".shstrtab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +26,22 @@ class Piece:
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """Everything that the map places, in its order; parts of size 0 are left out."""
+    """Everything that the map places on the target, in its order; parts of size 0 are left out."""
     if "Linker script and memory map" in text:
-        return _gnu(text[text.index("Linker script and memory map") :])
-    return _lld(text)
+        found = _gnu(text[text.index("Linker script and memory map") :])
+    else:
+        found = _lld(text)
+    return (piece for piece in found if not piece.section.startswith(_NOT_PLACED))
 
 
 def _gnu(text: str) -> Iterator[Piece]:
-    name = ""
+    name, placed = "", True
     for line in text.splitlines():
+        output = _GNU_OUTPUT.match(line)
+        if output:
+            placed = not output[1].startswith(_NOT_PLACED)
+        if not placed:
+            continue
         alone, piece, fill = _GNU_NAME.match(line), _GNU_PIECE.match(line), _GNU_FILL.match(line)
         if fill:
             yield Piece(int(fill[1], 16), int(fill[2], 16), "", "")

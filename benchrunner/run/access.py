@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchrunner import lab
 from benchrunner.board import Mcu
 from benchrunner.deadline import Deadline
+from benchrunner.emulator.machines import MACHINES
 from benchrunner.errors import (
     BenchrunnerError,
     LinkError,
@@ -30,6 +32,8 @@ from benchrunner.image import EMULATED_UID, SIMULATED_UID
 from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError
 from benchrunner.protocol.messages import JumpToBootloader
 from benchrunner.record import Fidelity, Flashing
+from benchrunner.run.device import Device
+from benchrunner.run.machine import start_machine
 from benchrunner.run.request import Observer, RunRequest, Step
 from benchrunner.session.clock import HostClock
 from benchrunner.session.link import Link
@@ -38,6 +42,9 @@ from benchrunner.simulator.clock import BoardClock
 from benchrunner.simulator.rfc2217 import serve_rfc2217
 from benchrunner.transport import Lines, Parity, Transport
 from benchrunner.transport.serial import open_transport
+
+if TYPE_CHECKING:
+    from benchrunner.run.prepare import Image
 
 _JUMP_S = 2.0
 
@@ -112,7 +119,7 @@ class Connection:
         self.uid = self._read_uid(deadline)
 
     def program(
-        self, image: bytes, progress: Callable[[int, int], None], deadline: Deadline, *, full: bool = False
+        self, image: Image, progress: Callable[[int, int], None], deadline: Deadline, *, full: bool = False
     ) -> Flashing:
         """Bring the image to the board; see `flash.program`. `full` compares every byte."""
 
@@ -122,7 +129,7 @@ class Connection:
         return program(
             self._rom,
             self._request.board,
-            image,
+            image.data,
             deadline=deadline,
             options=Options(
                 compare=Compare.FULL if full or self._request.reflash else Compare.QUICK,
@@ -184,14 +191,21 @@ class Connection:
 
 
 @contextmanager
-def connect(request: RunRequest, observer: Observer) -> Iterator[Connection]:
+def connect(request: RunRequest, observer: Observer) -> Iterator[Device]:
     """Lock the place, open its port, identify the board. Port and lock are released at the end.
+
+    A machine of QEMU is started instead.
 
     Raises `PlaceLockedError`, `PortError`, `LabError` (no board found), and as `Connection.identify`.
     """
     mcu = request.board.mcu
     if mcu is None:
         raise UsageError(f"board {request.board.id} is not a microcontroller board")
+    machine = MACHINES.get(request.board.id)
+    if machine is not None:
+        with start_machine(request, machine, mcu, SystemClock(), observer) as device:
+            yield device
+        return
     with ExitStack() as stack:
         local = request.simulate or request.emulate
         way = _started(request, mcu, stack) if local else _plugged_in(request, mcu)
@@ -223,6 +237,11 @@ def open_line(request: RunRequest, observer: Observer) -> Iterator[Line]:
     mcu = request.board.mcu
     if mcu is None:
         raise UsageError(f"board {request.board.id} is not a microcontroller board")
+    if request.board.id in MACHINES:
+        raise UsageError(
+            f"{request.board.id} is a machine of QEMU: there is no firmware on it before a run",
+            hint="take engine aot",
+        )
     way = _plugged_in(request, mcu)
     with lab.place_lock(way.url, " ".join(("benchrunner", *request.command))):
         observer.note(f"{way.place or 'port'}: {way.url}")

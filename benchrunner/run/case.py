@@ -35,7 +35,8 @@ from benchrunner.record import (
     RunDocument,
     Start,
 )
-from benchrunner.run.access import Connection, connect
+from benchrunner.run.access import connect
+from benchrunner.run.device import Device
 from benchrunner.run.draft import Draft, conditions, timing_model
 from benchrunner.run.prepare import Image, Prepared, make_image, prepare
 from benchrunner.run.request import CaseResult, Limits, Observer, RunRequest, Step, StepTimer
@@ -154,7 +155,7 @@ def _measure(
     request: RunRequest,
     prepared: Prepared,
     image: Image,
-    connection: Connection,
+    connection: Device,
     draft: Draft,
     timer: StepTimer,
     observer: Observer,
@@ -269,7 +270,7 @@ def _measure(
 
 def _bring_up(
     image: Image,
-    connection: Connection,
+    connection: Device,
     link: Link,
     limits: Limits,
     draft: Draft,
@@ -286,12 +287,12 @@ def _bring_up(
         """Whether all of the image was seen in flash, and not only samples of it."""
         with timer(Step.FLASH, f"{len(image.data) / 1024:.1f} KiB"):
             draft.flashing = connection.program(
-                image.data,
+                image,
                 lambda done, total: observer.progress(done, total, "bytes"),
                 Deadline(limits.flash_s),
                 full=full,
             )
-        return draft.flashing.verified_by != "sample"
+        return isinstance(draft.flashing, NotMeasured) or draft.flashing.verified_by != "sample"
 
     def boot() -> Manifest:
         with timer(Step.BOOT):

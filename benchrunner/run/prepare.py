@@ -12,7 +12,7 @@ from benchrunner.firmware.simulated import simulated_image
 from benchrunner.image import ImageInfo, read
 from benchrunner.model import LayerCost, Model, layer_costs, load_model
 from benchrunner.record import BoardClass, Case, NotMeasured
-from benchrunner.run.access import Connection
+from benchrunner.run.device import Device
 from benchrunner.run.request import RunRequest
 from benchrunner.runtime import ORACLE, Interpreter, load_input, natural_input, reference_name
 
@@ -113,7 +113,7 @@ def prepare(request: RunRequest) -> Prepared:
     )
 
 
-def make_image(request: RunRequest, prepared: Prepared, chip: Connection) -> Image:
+def make_image(request: RunRequest, prepared: Prepared, chip: Device) -> Image:
     """The image for this case and this chip.
 
     A simulated chip plays the model file itself; every other one gets compiled firmware, the same that

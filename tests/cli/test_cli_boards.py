@@ -10,6 +10,7 @@ import pytest
 
 from benchrunner import cli
 from benchrunner.board import board_ids
+from benchrunner.emulator.machines import MACHINES
 from benchrunner.resources import shipped
 
 
@@ -25,20 +26,37 @@ def test_the_list_has_one_line_for_each_board(capsys: pytest.CaptureFixture[str]
     assert (status, err) == (0, "")
     head, *rows = out.splitlines()
     assert head.split() == ["id", "name", "kind", "core", "clock", "flash", "RAM", "engines"]
-    assert [row.split()[0] for row in rows] == board_ids()
+    assert [row.split()[0] for row in rows] == [*board_ids(), *MACHINES]
     (h747,) = [row for row in rows if row.startswith("stm32h747i-disco")]
-    assert "STM32H747I-DISCO  mcu    Cortex-M7      400 MHz   2 MiB    992 KiB   aot" in h747
+    assert " ".join(h747.split()[1:]) == "STM32H747I-DISCO mcu Cortex-M7 400 MHz 2 MiB 992 KiB aot"
 
 
 def test_the_json_list_has_every_fact_as_a_number(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run("boards", "--json", capsys=capsys)
     boards = {board["id"]: board for board in json.loads(out)}
     assert status == 0
-    assert list(boards) == board_ids()
+    assert list(boards) == [*board_ids(), *MACHINES]
     assert boards["stm32h747i-disco"]["mcu"]["chip"]["chip_id"] == 0x450
     assert boards["stm32h747i-disco"]["mcu"]["flash"]["sectors"] == [{"count": 16, "size_bytes": 131072}]
     assert boards["stm32mp257f-dk"]["mcu"] is None
     assert len(boards["stm32mp257f-dk"]["file_sha256"]) == 64
+
+
+def test_machines_of_qemu_are_marked_and_have_nothing_that_only_a_board_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = run("boards", capsys=capsys)
+    (an500,) = [row for row in out.splitlines() if row.startswith("mps2-an500")]
+    assert an500.split()[1:5] == ["QEMU", "mps2-an500", "emulator", "Cortex-M7"]
+    _, out, _ = run("boards", "mps2-an500", capsys=capsys)
+    assert "mps2-an500 of qemu-system-arm" in out
+    assert "boot loader" not in out
+    _, out, _ = run("boards", "mps2-an500", "--json", capsys=capsys)
+    record = json.loads(out)
+    assert (record["emulator"], record["mcu"]["chip"]["core"]) == ("QEMU", "Cortex-M7")
+    assert record["mcu"]["bootloader"] is record["mcu"]["chip"]["chip_id"] is None
+    _, out, _ = run("boards", "nucleo-f401re", "--json", capsys=capsys)
+    assert json.loads(out)["emulator"] is None
 
 
 def test_one_board_is_shown_with_its_memories_and_ports(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +124,9 @@ def completions(words: str, position: int) -> list[str]:
 
 def test_the_shell_completes_board_ids() -> None:
     assert completions("benchrunner boards stm32mp1", 2) == ["plain,stm32mp135f-dk", "plain,stm32mp157f-dk2"]
+    machines = ["plain,mps2-an386", "plain,mps2-an500", "plain,mps2-an505", "plain,mps3-an547"]
+    assert completions("benchrunner run --board mps", 3) == machines
+    assert completions("benchrunner flash --board mps", 3) == []
 
 
 def test_listing_boards_imports_no_heavy_package() -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tflite_builder import small_cnn
 
 from benchrunner import cli
 from benchrunner.deadline import Deadline
@@ -90,6 +91,31 @@ def test_a_pty_is_printed_and_preloaded_flash_is_there(tmp_path: Path) -> None:
     assert kept.read_bytes() == b"wxyz"
 
 
+def test_an_emulated_board_serves_a_run_like_the_real_one_and_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR", "BENCHRUNNER_CACHE"):
+        (tmp_path / variable).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    model = tmp_path / "small.tflite"
+    model.write_bytes(small_cnn())
+    with running("nucleo-l4r5zi", "--emulate", "--json") as (process, line):
+        record = json.loads(line)
+        assert record["fidelity"] == "emulated"
+        command = [sys.executable, "-m", "benchrunner", "run", "--board", "nucleo-l4r5zi", "--lines"]
+        command += ["--port", record["port"], "--model", str(model), "--runs", "2", "--json", "--quiet"]
+        done = subprocess.run(
+            [*command, "--out", str(tmp_path / "results")], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        measured = json.loads(done.stdout)
+        assert (measured["fidelity"], measured["latency"]["unit"]) == ("emulated", "instructions")
+        assert measured["flashing"]["written_bytes"] > 0
+        status, out, err = stop(process, signal.SIGINT)
+    assert (status, out) == (0, "")
+    assert "emulated, in rom mode" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -98,6 +124,7 @@ def test_a_pty_is_printed_and_preloaded_flash_is_there(tmp_path: Path) -> None:
         (("stm32h747i-disco", "--time", "-1"), "expected instant, real or a number"),
         (("stm32mp257f-dk",), "only microcontroller boards can be simulated"),
         (("stm32h747i-disc",), "stm32h747i-disco"),
+        (("stm32mp257f-dk", "--emulate"), "only microcontroller boards can be emulated"),
         (("nucleo-f401re", "--flash", "/dev"), "--flash"),
     ],
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 from benchrunner.board import Board, load_board
 from benchrunner.deadline import Deadline
 from benchrunner.emulator.board import EmulatedFirmware, emulated_board
-from benchrunner.emulator.qemu import machine, serve_qemu
+from benchrunner.emulator.machines import machine
+from benchrunner.emulator.qemu import serve_qemu
 from benchrunner.firmware.aot import emit_project
 from benchrunner.firmware.build import Firmware, build
 from benchrunner.firmware.toolchain import find_toolchain

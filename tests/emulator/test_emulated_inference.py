@@ -12,7 +12,8 @@ from measured import measure, on_qemu, on_stm32
 from tflite_builder import keyword_spotting
 
 from benchrunner.emulator import qemu
-from benchrunner.emulator.qemu import MACHINES, machine, serve_qemu
+from benchrunner.emulator.machines import MACHINES, machine
+from benchrunner.emulator.qemu import serve_qemu
 from benchrunner.errors import UsageError
 from benchrunner.protocol.messages import FidelityCode
 
