@@ -456,15 +456,19 @@ def fd_mobilenet(
 
 
 @cache
-def visual_wake_words(seed: int = 1) -> bytes:
-    """MobileNetV1 0.25, 96x96x3, 2 classes (MLPerf Tiny vww01)."""
+def visual_wake_words(seed: int = 1, *, features: bool = False) -> bytes:
+    """MobileNetV1 0.25, 96x96x3, 2 classes (MLPerf Tiny vww01).
+
+    `features` ends before the classifier, whose two values say little about what is computed before them.
+    """
     net = ModelBuilder(seed)
     x = net.conv(net.input((1, 96, 96, 3)), 8, stride=2)
     widths = (16, 32, 32, 64, 64, 128, 128, 128, 128, 128, 128, 256, 256)
     strides = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
     for filters, stride in zip(widths, strides, strict=True):
         x = net.conv(net.depthwise(x, stride=stride), filters, kernel=1)
-    return net.finish(net.softmax(net.dense(net.reshape(net.pool(x, (3, 3)), (1, 256)), 2)))
+    x = net.reshape(net.pool(x, (3, 3)), (1, 256))
+    return net.finish(x if features else net.softmax(net.dense(x, 2)))
 
 
 @cache
