@@ -1,0 +1,53 @@
+"""Cells to numbers: value, units as they stand there, and what is wrong with the writing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+_BYTES = {"b": 1, "byte": 1, "bytes": 1, "kb": 1000, "kib": 1024, "mb": 10**6, "mib": 2**20, "gib": 2**30}
+_SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "µs": Decimal("1e-6")}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    number: Decimal
+    units: tuple[str, ...]  # as written, in order; a well-formed cell has at most one
+
+    @property
+    def kibibytes(self) -> Decimal | None:
+        """In KiB, which is also what a bare number in a column of memory means; `None` for another unit."""
+        if not self.units:
+            return self.number
+        factor = _BYTES.get(self.units[0].casefold())
+        if factor is None:
+            return None
+        # Published "KB" columns hold KiB.
+        return self.number if self.units[0] == "KB" else self.number * factor / 1024
+
+    @property
+    def milliseconds(self) -> Decimal | None:
+        """In ms, which is also what a bare number in a column of times means; `None` for another unit."""
+        if not self.units:
+            return self.number
+        factor = _SECONDS.get(self.units[0].casefold())
+        return None if factor is None else self.number * factor * 1000
+
+
+def quantity(text: str) -> Quantity | None:
+    """`157.03 KiB`; `None` when it is no number with units behind it."""
+    match = re.fullmatch(r"~?\s*([\d.,]+)\s*((?:[A-Za-zµ%]+\s*)*)", text.strip())
+    if match is None:
+        return None
+    try:
+        number = Decimal(match[1].replace(",", ""))
+    except InvalidOperation:
+        return None
+    return Quantity(number, tuple(match[2].split()))
+
+
+def number(text: str) -> Decimal | None:
+    """A bare number or one with a unit; `None` otherwise (`NA`, a reason)."""
+    found = quantity(text)
+    return found.number if found else None
