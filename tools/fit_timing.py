@@ -161,7 +161,14 @@ def _row(record: Mapping[str, str]) -> Row | None:
     )
 
 
-def fit(rows: Sequence[Row], terms: Sequence[str] = TERMS) -> Fit:
+def fit(
+    rows: Sequence[Row],
+    terms: Sequence[str] = TERMS,
+    *,
+    cores: Sequence[str] = CORES,
+    reference: str = REFERENCE_ENGINE,
+    prior: Mapping[str, float] = PRIOR_CYCLES,
+) -> Fit:
     """Costs, core and engine factors that make the published times most likely, given the priors.
 
     log(time) = log(sum of cost x amount) + log(core factor) + log(engine factor) + error; all unknowns are
@@ -170,16 +177,16 @@ def fit(rows: Sequence[Row], terms: Sequence[str] = TERMS) -> Fit:
     """
     rows = [row for row in rows if not row.left_out]
     engines = sorted({row.engine for row in rows})
-    factors = [*CORES[1:], *engines]
+    factors = [*cores[1:], *engines]
     matrix = np.array([[row.work[term] for term in terms] for row in rows], dtype=float)
     applies = np.array([[name in (row.core, row.engine) for name in factors] for row in rows], dtype=float)
     observed = np.log([row.cycles for row in rows])
     repeats = Counter((row.group, row.core) for row in rows)
     weight = np.array([repeats[row.group, row.core] ** -0.5 for row in rows])
 
-    cores = len(CORES) - 1
-    centre = np.log([*(PRIOR_CYCLES[term] for term in terms), *[PRIOR_CORE] * cores, *[1.0] * len(engines)])
-    spread = np.array([SIGMA_COST] * len(terms) + [SIGMA_CORE] * cores + [SIGMA_ENGINE] * len(engines))
+    others = len(cores) - 1
+    centre = np.log([*(prior[term] for term in terms), *[PRIOR_CORE] * others, *[1.0] * len(engines)])
+    spread = np.array([SIGMA_COST] * len(terms) + [SIGMA_CORE] * others + [SIGMA_ENGINE] * len(engines))
     unknown = centre.copy()
     for _ in range(500):
         shares = matrix * np.exp(unknown[: len(terms)])
@@ -196,21 +203,25 @@ def fit(rows: Sequence[Row], terms: Sequence[str] = TERMS) -> Fit:
     else:
         raise ArithmeticError("the fit did not settle")
     values = np.exp(unknown)
-    by_engine = dict(zip(engines, values[len(terms) + cores :], strict=True))
-    scale = by_engine.get(REFERENCE_ENGINE, 1.0)
+    by_engine = dict(zip(engines, values[len(terms) + others :], strict=True))
+    scale = by_engine.get(reference, 1.0)
     return Fit(
         cycles={term: float(value * scale) for term, value in zip(terms, values, strict=False)},
-        cores={CORES[0]: 1.0} | {c: float(v) for c, v in zip(CORES[1:], values[len(terms) :], strict=False)},
+        cores={cores[0]: 1.0} | {c: float(v) for c, v in zip(cores[1:], values[len(terms) :], strict=False)},
         engines={engine: float(value / scale) for engine, value in by_engine.items()},
     )
 
 
 def predict_left_out(
-    rows: Sequence[Row], key: Callable[[Row], str], terms: Sequence[str] = TERMS
+    rows: Sequence[Row],
+    key: Callable[[Row], str],
+    terms: Sequence[str] = TERMS,
+    fitted: Callable[[Sequence[Row], Sequence[str]], Fit] = fit,
 ) -> list[float]:
     """Each row's cycles, from a fit without any row of its network (or family), whatever core or engine."""
     fits = {
-        held: fit([row for row in rows if key(row) != held], terms) for held in sorted({key(r) for r in rows})
+        held: fitted([row for row in rows if key(row) != held], terms)
+        for held in sorted({key(r) for r in rows})
     }
     return [fits[key(row)].predict(row) for row in rows]
 

@@ -2,6 +2,7 @@
 
 from benchrunner.timing.coefficients import REFERENCE_ENGINE, Coefficients, CoreError, load_coefficients
 from benchrunner.timing.formula import TERMS, TimedLayer, work
+from benchrunner.timing.linux import LinuxPrediction, load_linux_coefficients, predict_linux
 from benchrunner.timing.predict import Prediction, cold_extra_cycles, predict
 
 __all__ = [
@@ -9,10 +10,13 @@ __all__ = [
     "TERMS",
     "Coefficients",
     "CoreError",
+    "LinuxPrediction",
     "Prediction",
     "TimedLayer",
     "cold_extra_cycles",
     "load_coefficients",
+    "load_linux_coefficients",
     "predict",
+    "predict_linux",
     "work",
 ]
