@@ -53,6 +53,14 @@ class UnsupportedOperatorError(ModelError):
     """The model has operators that the engine does not run; the message lists each with its layer."""
 
 
+class MissingProgramsError(UsageError):
+    """Programs of the host are not installed; `packages` are those of Debian that have them."""
+
+    def __init__(self, message: str, *, packages: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.packages = packages
+
+
 class NoTimingModelError(UsageError):
     """A simulated time is asked for a core, an engine or an operator that the timing model does not cover."""
 
@@ -85,6 +93,14 @@ class PlaceLockedError(LabError):
 
 class PortError(LabError):
     """A port cannot be opened or used: missing, in use, no permission, gone."""
+
+
+class LinuxImageError(LabError):
+    """The file system of an emulated Linux board cannot be fetched or built."""
+
+
+class LinuxImageOutdatedError(LinuxImageError):
+    """A package that the lock file names is no longer in the archive, or is not what it was."""
 
 
 class DeadlineExceededError(LabError):

@@ -1,7 +1,8 @@
-"""Where the files that ship with the project are: in the installed package or in a checkout."""
+"""Where files are: those that ship with the project, and those that it keeps for itself between runs."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -14,3 +15,8 @@ def shipped(name: str) -> Path:
     """
     installed = _PACKAGE / "_data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def user_cache_folder() -> Path:
+    """Where the project keeps what it can make again. What is in it may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "benchrunner"

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 from unicorn import Uc
 from unicorn.unicorn_const import UC_HOOK_BLOCK
 
+from benchrunner.resources import user_cache_folder
+
 COMPILER_VARIABLE = "BENCHRUNNER_HOST_CC"  # "none": count in Python, exactly as well and ten times slower
 _COMPILE_LIMIT_S = 120.0  # the first run of the zig wheel takes seconds
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC")
@@ -168,7 +170,7 @@ def _native_library() -> ctypes.CDLL | None:
         return None
     source = files("benchrunner.emulator").joinpath("block_hook.c").read_bytes()
     key = hashlib.sha256(b"\0".join((source, " ".join(compiler).encode(), sys.platform.encode()))).hexdigest()
-    for folder in (_cache_folder(), Path(tempfile.gettempdir()) / f"benchrunner-{os.getuid()}"):
+    for folder in (user_cache_folder(), Path(tempfile.gettempdir()) / f"benchrunner-{os.getuid()}"):
         path = folder / f"block_hook-{key[:16]}.so"
         try:
             if not path.exists():
@@ -204,8 +206,3 @@ def _compiler() -> tuple[str, ...] | None:
     if importlib.util.find_spec("ziglang") is not None:
         return (sys.executable, "-m", "ziglang", "cc")
     return None
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "benchrunner"

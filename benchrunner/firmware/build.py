@@ -19,6 +19,7 @@ from benchrunner.errors import DoesNotFitError, UsageError
 from benchrunner.firmware.elf import Elf, read_elf
 from benchrunner.firmware.project import BLOCK, INCLUDES, LINKER_SCRIPT, ZIG_INCLUDE, Project
 from benchrunner.firmware.toolchain import Flags, Toolchain, ToolchainKind, flags_for
+from benchrunner.resources import user_cache_folder
 
 BUILD = "build"
 _TIMEOUT_S = 300.0  # of one compiler run
@@ -45,9 +46,7 @@ class Firmware:
 def cache_folder() -> Path:
     """Where objects are kept between builds: BENCHRUNNER_CACHE, or the user's cache folder."""
     named = os.environ.get("BENCHRUNNER_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "benchrunner" / "objects"
+    return Path(named) if named else user_cache_folder() / "objects"
 
 
 def build(project: Project, folder: Path, toolchain: Toolchain) -> Firmware:
