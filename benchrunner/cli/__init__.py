@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
     "build": ("build", "Turn a model into a CMake project and an image for a board."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
+    "publish": ("publish", "Write the latest results into the marked tables of documents."),
+    "why": ("why", "Print what a published number rests on."),
     "lint": ("lint", "Check published tables: sums, units, board names, stale cells."),
     "flash": ("flash", "Write a binary to a board through its ROM bootloader."),
     "sim": ("sim", "Run a simulated board for other tools."),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import assert_never
 
-from benchrunner.report import data, markdown, text
+from benchrunner.report import data, latex, markdown, text
 from benchrunner.report.cells import Kind, tables
 from benchrunner.report.summary import format_tables, run_summary
 from benchrunner.table import Row
@@ -19,6 +19,7 @@ class Layout(StrEnum):
     MARKDOWN = "markdown"
     CSV = "csv"
     JSON = "json"
+    LATEX = "latex"
 
 
 def render(
@@ -37,5 +38,7 @@ def render(
             return data.csv_text(rows, kind)
         case Layout.JSON:
             return data.json_text(rows, kind)
+        case Layout.LATEX:
+            return "\n".join(latex.layout(table) for table in tables(rows, kind))
         case _:
             assert_never(layout)

@@ -124,7 +124,7 @@ def footprint_table(rows: Sequence[Row]) -> Table:
 
 def latency(row: Row) -> str:
     """Median with its unit; a simulated one with the error band of its timing model."""
-    text = milliseconds(row.latency_median_ms)
+    text = milliseconds(row.latency_median_ms, half_width(row))
     if row.outcome == Outcome.DEGRADED:
         text += f" degraded: {row.reason}"
     if isinstance(row.latency_median_ms, NotMeasured) or row.fidelity != Fidelity.SIMULATED:
@@ -139,14 +139,27 @@ def error_band(row: Row) -> str:
     return f"±{math.ceil(row.timing_model_error_percent)} %"
 
 
-def milliseconds(value_ms: float | NotMeasured) -> str:
-    return str(value_ms) if isinstance(value_ms, NotMeasured) else f"{duration(value_ms)} ms"
+def half_width(row: Row) -> float:
+    """Half of the median's interval in ms; 0 where there is none."""
+    low, high = row.latency_ci_low_ms, row.latency_ci_high_ms
+    if isinstance(low, NotMeasured) or isinstance(high, NotMeasured):
+        return 0.0
+    return (high - low) / 2
 
 
-def duration(value: float) -> str:
-    """Two decimals, or three significant digits where that is finer; no trailing zeros."""
+def milliseconds(value_ms: float | NotMeasured, uncertainty_ms: float = 0.0) -> str:
+    return str(value_ms) if isinstance(value_ms, NotMeasured) else f"{duration(value_ms, uncertainty_ms)} ms"
+
+
+def duration(value: float, uncertainty: float = 0.0) -> str:
+    """Two decimals, or three significant digits where that is finer; no trailing zeros.
+
+    No digit is finer than `uncertainty`, of which the leading digit says how fine that is.
+    """
     exact = Decimal(value)
     step = _CENT if exact == 0 else min(_CENT, Decimal((0, (1,), exact.adjusted() - 2)))
+    if uncertainty > 0:
+        step = max(step, Decimal((0, (1,), Decimal(uncertainty).adjusted())))
     return _plain(exact.quantize(step, ROUND_HALF_UP))
 
 

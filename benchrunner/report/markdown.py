@@ -11,11 +11,12 @@ _MARKUP = re.compile(r"[\\|`*\[\]<>~&#]|(?<!\w)_|_(?!\w)")
 
 
 def layout(table: Table) -> str:
-    """Heading, table and notes; ends with a newline."""
+    """Heading (where the table has a title), table and notes; ends with a newline."""
     header = [_escape(name) for name in table.header]
     rows = [[_escape(cell) for cell in row] for row in table.rows]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = [f"### {_escape(table.title)}", "", _line(header, widths)]
+    lines = [f"### {_escape(table.title)}", ""] if table.title else []
+    lines.append(_line(header, widths))
     lines.append("|" + "|".join("-" * (width + 2) for width in widths) + "|")
     lines += [_line(row, widths) for row in rows]
     for note in table.notes:

@@ -1,0 +1,69 @@
+"""`benchrunner publish`: the marked tables of documents, made from the records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchrunner import store, table
+from benchrunner.durable import write_atomic
+from benchrunner.errors import ExitStatus, UsageError
+from benchrunner.publish.blocks import difference
+from benchrunner.publish.document import TABLES, publish, read_document
+from benchrunner.report.style import Style
+
+_EPILOG = f"""\b
+Mark where a table belongs; what stands between the markers is replaced:
+  <!-- benchrunner:begin table=mcu-latency style=st-modelzoo-v2 -->
+  <!-- benchrunner:end table=mcu-latency -->
+In .tex files the markers begin with % instead.
+
+\b
+table=     {", ".join(TABLES)}
+style=     {", ".join(Style)}
+fidelity=  measured (default), emulated, simulated: a table has rows of one kind only
+board=  model=  engine=   ids and names, with * and ?
+suite=     one run of a suite
+
+\b
+Examples:
+  benchrunner publish README.md
+  benchrunner publish README.md results/tables.md --check     # in CI: fails when a table is stale
+
+Exit status: 0 good, 1 --check found a stale table, 2 a document or block is wrong."""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Folders or files of results; default: results/.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; print what would change and exit with 1.")
+def command(files: tuple[Path, ...], results: tuple[Path, ...], check: bool) -> int:
+    """Write the latest results into the marked tables of documents."""
+    loaded = store.load_runs(results or (Path("results"),))
+    for problem in loaded.problems:
+        click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
+    rows = table.rows_of(loaded.runs)
+    made = []
+    for file in files:  # all of them are made before one is written
+        text = read_document(file)
+        made.append((file, text, *publish(file, text, rows)))
+    stale = False
+    for file, text, new, blocks in made:
+        if new == text:
+            click.echo(f"{file}: {len(blocks)} tables, up to date", err=True)
+        elif check:
+            stale = True
+            click.echo(difference(file, text, new))
+        else:
+            try:
+                write_atomic(file, new.encode())
+            except OSError as error:
+                raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+            click.echo(f"{file}: {len(blocks)} tables, written", err=True)
+    return ExitStatus.FAILED if stale else ExitStatus.GOOD
