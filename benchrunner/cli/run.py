@@ -55,7 +55,8 @@ Examples:
   benchrunner run --board mps2-an500
   benchrunner run --board stm32h747i-disco --port rfc2217://127.0.0.1:2217 --runs 50
   benchrunner run --board stm32f769i-disco --sim --fault wrong_clock=0.5
-  benchrunner run --board nucleo-l4r5zi --engine mlperf-tiny --port /dev/ttyACM0 --model kws.tflite
+  benchrunner run --board nucleo-l4r5zi --engine mlperf-tiny --port /dev/ttyACM0 --model kws.tflite \
+      --fidelity measured
 
 Engine mlperf-tiny measures any firmware that speaks that benchmark's serial commands and is on the board.
 
@@ -94,6 +95,11 @@ Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
 @click.option(
     "--fault", "faults", multiple=True, metavar="NAME=VALUE", help="With --sim or --emulate: a fault."
 )
+@click.option(
+    "--fidelity",
+    type=click.Choice(["measured", "emulated", "simulated"]),
+    help="With --engine mlperf-tiny: what is behind the port, where nothing else tells.",
+)
 @click.option("--lines", "boot_lines", is_flag=True, help="RTS and DTR of --port drive BOOT0 and NRST.")
 @click.option("--place", default=None, help="A place of lab.toml.")
 @click.option("--lab", "lab_file", type=click.Path(path_type=Path), default=None, help="Use this lab.toml.")
@@ -131,6 +137,7 @@ def command(
     simulate: bool,
     emulate: bool,
     faults: tuple[str, ...],
+    fidelity: str | None,
     boot_lines: bool,
     place: str | None,
     lab_file: Path | None,
@@ -152,10 +159,16 @@ def command(
 
     from benchrunner.board import require_runnable
     from benchrunner.emulator.machines import board_or_machine, facts_sha256
+    from benchrunner.record import Fidelity
     from benchrunner.run import MLPERF_TINY, RunRequest, run_case, run_tiny_case
     from benchrunner.simulator.faults import parse
     from benchrunner.zoo import default_model, resolve_model
 
+    if fidelity and engine != MLPERF_TINY:
+        raise UsageError(
+            f"--fidelity is for engine {MLPERF_TINY}: other firmware says itself what it runs on",
+            hint="leave it away",
+        )
     board = board_or_machine(board_id)
     require_runnable(board)
     request = RunRequest(
@@ -170,6 +183,7 @@ def command(
         simulate=simulate,
         emulate=emulate,
         faults=parse(faults) if faults else None,
+        stated_fidelity=Fidelity(fidelity) if fidelity else None,
         input_file=input_file,
         tolerance_lsb=tolerance,
         reflash=reflash,

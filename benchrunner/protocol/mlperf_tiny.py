@@ -109,6 +109,7 @@ _RESULTS = re.compile(r"m-results-\[([^]]*)\]\s*")
 _NAME = re.compile(r"m-name-dut-\[([^]]*)\]\s*")
 _MODEL = re.compile(r"m-model-\[([^]]*)\]\s*")
 _PROFILE = re.compile(r"m-profile-\[([^]]*)\]\s*")
+_FIDELITY = re.compile(r"m-fidelity-\[([^]]*)\]\s*")  # our own firmware's, where it does not run on a board
 _ERROR = re.compile(r"e-\[(.*)\]\s*")
 
 
@@ -137,6 +138,12 @@ def name(lines: list[str]) -> str:
 def profile(lines: list[str]) -> tuple[str, str]:
     """The firmware's version and the model's name."""
     return _only(_PROFILE, lines, "m-profile-[...]"), _only(_MODEL, lines, "m-model-[...]")
+
+
+def fidelity(lines: list[str]) -> str:
+    """What firmware of ours says of itself in the answer to `profile`; empty on a board, and from others."""
+    found = [match[1] for line in lines if (match := _FIDELITY.fullmatch(line))]
+    return found[0] if found else ""
 
 
 def results(lines: list[str]) -> tuple[float, ...]:

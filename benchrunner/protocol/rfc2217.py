@@ -12,12 +12,17 @@ _THEY_DO = frozenset({_BINARY, _ECHO, _SUPPRESS_GO_AHEAD, COM_PORT})
 _SUBNEGOTIATION_LIMIT_BYTES = 4096
 
 # Commands of the COM-PORT option, client to server; the server answers with the number + 100 (RFC 2217).
+SIGNATURE = 0
 SET_BAUD, SET_DATASIZE, SET_PARITY, SET_STOPSIZE, SET_CONTROL, PURGE = 1, 2, 3, 4, 5, 12
 ANSWER = 100
 PARITY_NONE, PARITY_EVEN = 1, 3
 NO_FLOW_CONTROL = 1
 DTR_ON, DTR_OFF, RTS_ON, RTS_OFF = 8, 9, 11, 12
 PURGE_RECEIVED = 1
+
+# What our own servers answer to SIGNATURE: behind them is no board, whatever its firmware says.
+SIMULATED_SIGNATURE = b"benchrunner simulated board"
+EMULATED_SIGNATURE = b"benchrunner emulated board"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from benchrunner.simulator.board import SimulatedBoard
 from benchrunner.simulator.clock import BoardClock
 from benchrunner.simulator.rfc2217 import serve_rfc2217
 from benchrunner.transport import Lines, Parity, Transport
+from benchrunner.transport.network import Rfc2217Transport
 from benchrunner.transport.serial import open_transport
 
 if TYPE_CHECKING:
@@ -224,8 +225,10 @@ class Line:
     """An open port, and what is known about it. What is on the board has not been touched."""
 
     transport: Transport
+    url: str
     place: str
     baud_hz: int
+    server: str  # what a serial port server says it is; empty where there is none, or it does not say
 
 
 @contextmanager
@@ -247,7 +250,8 @@ def open_line(request: RunRequest, observer: Observer) -> Iterator[Line]:
         observer.note(f"{way.place or 'port'}: {way.url}")
         transport = open_transport(way.url, baud_hz=way.baud_hz, parity=Parity.NONE, lines=way.lines)
         try:
-            yield Line(transport, way.place, way.baud_hz)
+            server = transport.signature() if isinstance(transport, Rfc2217Transport) else ""
+            yield Line(transport, way.url, way.place, way.baud_hz, server)
         finally:
             transport.close()
 

@@ -33,6 +33,7 @@ from benchrunner.run.access import SystemClock, open_line
 from benchrunner.run.prepare import INPUT_SEED, quantization
 from benchrunner.run.provenance import provenance
 from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer
+from benchrunner.run.stated import fidelity_of
 from benchrunner.runtime import ORACLE, Interpreter, natural_input, reference_name
 from benchrunner.session import mlperf
 from benchrunner.store import new_run_id, save_run
@@ -66,7 +67,7 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
     """Measure the firmware on the request's port by the benchmark's rules, and store the record.
 
     Raises `UsageError` or `ModelError` for a case that cannot be tried, `LabError` for a port that cannot be
-    opened; what happens later becomes a record with its reason.
+    opened or on which no firmware answers; what happens later becomes a record with its reason.
     """
     started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
     if request.simulate or request.emulate:
@@ -82,13 +83,20 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
     measured: mlperf.TinyMeasurement | None = None
     with open_line(request, observer) as line:
         port = line.transport.description
+        device = mlperf.TinyDevice(line.transport, SystemClock(), baud_hz=line.baud_hz)
+        with timer(Step.CONNECT):
+            announced = mlperf.identify(device)
+            fidelity = fidelity_of(request.stated_fidelity, line, announced.fidelity)
+        timed = fidelity is Fidelity.MEASURED
         try:
-            with timer(Step.TIMED, f"{tiny.WINDOWS} windows"):
+            with timer(Step.TIMED, f"{tiny.WINDOWS} windows" if timed else f"{tiny.WINDOWS} inputs"):
                 measured = mlperf.measure(
-                    mlperf.TinyDevice(line.transport, SystemClock(), baud_hz=line.baud_hz),
+                    device,
+                    announced,
                     prepared.tiny_model,
                     prepared.cases,
                     tolerance=prepared.tolerance,
+                    timed=timed,
                     progress=lambda done, total: observer.progress(done, total, "windows"),
                 )
         except KeyboardInterrupt:
@@ -98,17 +106,17 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
             reason, hint, status = error.message, error.hint, error.exit_status
     measurement = Measurement(
         case=_case(request, prepared),
-        fidelity=Fidelity.MEASURED,
+        fidelity=fidelity,
         outcome=outcome,
         reason=reason,
         step=Step.STORE if measured else Step.TIMED,
-        latency=_latency(measured) if measured else NotMeasured(reason),
+        latency=_latency(measured, fidelity) if measured else NotMeasured(reason),
         layers=NotMeasured("the benchmark's commands time whole inferences only"),
         footprint=_footprint(),
         process_memory=NotMeasured("a microcontroller has no processes"),
         shares=NotMeasured("the core does all the work"),
         output=_output(measured, prepared) if measured else NotMeasured(reason),
-        clock=_clock(measured) if measured else NotMeasured(reason),
+        clock=_clock(measured, fidelity) if measured else NotMeasured(reason),
         flashing=NotMeasured("the firmware was on the board already"),
         timing_model=NotMeasured("time is not modelled"),
         conditions=_conditions(measured) if measured else {},
@@ -122,7 +130,7 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
             port=port,
             image_sha256="",
         ),
-        warnings=_warnings(measured) if measured else (),
+        warnings=_warnings(measured) if measured and timed else (),
     )
     try:
         path = save_run(RunDocument(new_run_id(started_at), (measurement,)), request.results)
@@ -205,8 +213,10 @@ def _case(request: RunRequest, prepared: PreparedTiny) -> Case:
     )
 
 
-def _latency(measured: mlperf.TinyMeasurement) -> Latency:
+def _latency(measured: mlperf.TinyMeasurement, fidelity: Fidelity) -> Latency | NotMeasured:
     """For each window the mean of its inferences in nanoseconds; the conditions have the raw times."""
+    if fidelity is not Fidelity.MEASURED:
+        return NotMeasured(f"the device is {fidelity}: what it takes for microseconds are none")
     return Latency(
         unit=CounterUnit.NANOSECONDS,
         counter_hz=_NS,
@@ -247,8 +257,10 @@ def _output(measured: mlperf.TinyMeasurement, prepared: PreparedTiny) -> OutputC
     )
 
 
-def _clock(measured: mlperf.TinyMeasurement) -> ClockCheck:
+def _clock(measured: mlperf.TinyMeasurement, fidelity: Fidelity) -> ClockCheck | NotMeasured:
     """The device's timer against the host's clock, over all windows."""
+    if fidelity is not Fidelity.MEASURED:
+        return NotMeasured(f"the device is {fidelity}: it has no clock")
     device_us = sum(window.elapsed_us for window in measured.windows)
     host_s = sum(window.host_s for window in measured.windows)
     return ClockCheck(
@@ -263,14 +275,20 @@ def _clock(measured: mlperf.TinyMeasurement) -> ClockCheck:
 
 
 def _conditions(measured: mlperf.TinyMeasurement) -> dict[str, str | int | bool]:
+    said = measured.announced
+    names: dict[str, str | int | bool] = {
+        "mlperf.vendor": said.vendor,
+        "mlperf.profile": said.profile,
+        "mlperf.model": said.model,
+    }
+    if not measured.rules:
+        return names
     windows = {
         f"mlperf.window_{number}": f"{window.iterations} inferences in {window.elapsed_us} us"
         for number, window in enumerate(measured.windows, start=1)
     }
     return {
-        "mlperf.vendor": measured.vendor,
-        "mlperf.profile": measured.profile,
-        "mlperf.model": measured.model,
+        **names,
         "mlperf.warmups": measured.windows[0].warmups,
         "mlperf.median_inferences_per_s": f"{measured.median_per_s:.3f}",
         "mlperf.rules_kept": all(rule.kept for rule in measured.rules),

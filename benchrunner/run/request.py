@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from benchrunner.board import Board
-from benchrunner.record import Measurement
+from benchrunner.record import Fidelity, Measurement
 
 if TYPE_CHECKING:
     from benchrunner.simulator.faults import Faults
@@ -63,6 +63,7 @@ class RunRequest:
     simulate: bool = False  # a simulated board of this process
     emulate: bool = False  # an emulated one: it executes the image that a real board would get
     faults: Faults | None = None
+    stated_fidelity: Fidelity | None = None  # of foreign firmware, which cannot be asked
     input_file: Path | None = None
     tolerance_lsb: int = 0
     reflash: bool = False  # compare every byte of flash instead of trusting what is known to be there

@@ -30,6 +30,7 @@ WINDOW_TRIES = 3
 TARGET_WINDOW_S = 12.0  # between 10.5 and 30, with room for inputs that take longer or shorter
 WANTED_WINDOW_S = 10.5
 LONGEST_WARMUP_S = 10.0
+UNTIMED_INFERENCE_S = 600.0  # by the host's clock, of a device that is much slower than a board
 PROBE_S = 0.2  # a shorter probe is repeated with more inferences: timers may have a resolution of 1 ms
 CLOCK_LIMIT = 0.02  # device against host over one window of ten seconds; lines take milliseconds
 CLOCK_SLACK_S = 0.2
@@ -71,12 +72,20 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class TinyMeasurement:
-    """What one firmware did with one model."""
+class Announced:
+    """What firmware says of itself. `fidelity` is empty where it does not say."""
 
     vendor: str
     profile: str
     model: str
+    fidelity: str
+
+
+@dataclass(frozen=True, slots=True)
+class TinyMeasurement:
+    """What one firmware did with one model."""
+
+    announced: Announced
     first_us: int  # the first inference that was asked for; not since reset
     windows: tuple[Window, ...]
     largest_difference: float
@@ -186,25 +195,33 @@ class TinyDevice:
         return Window(iterations, warmups, tiny.window_us(lines), host_s, tiny.results(lines))
 
 
+def identify(device: TinyDevice) -> Announced:
+    """Ask who answers. Raises as `TinyDevice.find`."""
+    vendor = device.find()
+    lines = device.ask("profile", device.deadline(REPLY_S))
+    return Announced(vendor, *tiny.profile(lines), tiny.fidelity(lines))
+
+
 def measure(
     device: TinyDevice,
+    announced: Announced,
     model: tiny.TinyModel,
     cases: Sequence[Case],
     *,
     tolerance: float,
+    timed: bool = True,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> TinyMeasurement:
     """Five windows of at least ten seconds, one for each input, and whether the rules are kept.
 
     `tolerance` is the largest allowed difference of a result from what is expected, besides half of the last
-    decimal that is printed. Raises `WrongImageError` for firmware of another model, `OutputMismatchError` for
+    decimal that is printed. A device whose time is none is not `timed`: it answers each input once, and there
+    are no rules to keep. Raises `WrongImageError` for firmware of another model, `OutputMismatchError` for
     a wrong answer, `ClockInvalidError` when the device's time differs from the host's, and as `TinyDevice`.
     """
-    vendor = device.find()
-    profile, found = tiny.profile(device.ask("profile", device.deadline(REPLY_S)))
-    if found != model.name:
+    if announced.model != model.name:
         raise WrongImageError(
-            f"the firmware runs {found!r}, the model is {model.name!r}",
+            f"the firmware runs {announced.model!r}, the model is {model.name!r}",
             hint="flash the firmware of this model",
         )
     windows: list[Window] = []
@@ -212,16 +229,19 @@ def measure(
     for number, case in enumerate(cases):
         progress(number, len(cases))
         device.load(case.data)
-        if not windows:
-            first_us, latest = _probe(device)
-        window = latest = _window(device, latest, model.warmups)
+        if not timed:
+            window = device.infer(1, 0, UNTIMED_INFERENCE_S)
+        else:
+            if not windows:
+                first_us, latest = _probe(device)
+            window = latest = _window(device, latest, model.warmups)
         largest = max(largest, _compare(window.results, case.expected, number, tolerance))
         windows.append(window)
-        _check_clock(window, number)
+        if timed:
+            _check_clock(window, number)
     progress(len(cases), len(cases))
-    return TinyMeasurement(
-        vendor, profile, found, first_us, tuple(windows), largest, _rules(cases, windows, largest, tolerance)
-    )
+    rules = _rules(cases, windows, largest, tolerance) if timed else ()
+    return TinyMeasurement(announced, first_us, tuple(windows), largest, rules)
 
 
 def _probe(device: TinyDevice) -> tuple[int, Window]:

@@ -70,7 +70,7 @@ class SimulatedBoard:
     ) -> None:
         if board.mcu is None:
             raise UsageError(f"board {board.id}: only microcontroller boards can be simulated")
-        self.board, self.mcu = board, board.mcu
+        self.board, self.mcu, self.uid = board, board.mcu, uid
         self.faults = faults if faults is not None else Faults()
         self.clock = clock if clock is not None else BoardClock()
         self.flash = NorFlash(self.mcu, flash, self.faults.stuck_bits)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from benchrunner.image import EMULATED_UID
 from benchrunner.protocol import rfc2217 as com
 from benchrunner.protocol.rfc2217 import IAC
 from benchrunner.simulator.board import SimulatedBoard
@@ -19,7 +20,7 @@ _SE, _SB, _WILL, _WONT, _DO, _DONT = 0xF0, 0xFA, 0xFB, 0xFC, 0xFD, 0xFE  # RFC 8
 _BINARY, _ECHO, _SUPPRESS_GO_AHEAD = 0, 1, 3
 _AGREED = frozenset({_BINARY, _ECHO, _SUPPRESS_GO_AHEAD, com.COM_PORT})
 # What a client of ours never sends, and others do (RFC 2217).
-_SIGNATURE, _LINE_STATE, _MODEM_STATE = 0, 6, 7
+_LINE_STATE, _MODEM_STATE = 6, 7
 _PURGE_BOTH = 3
 _BREAK_ON, _BREAK_OFF = 5, 6
 _FIRST_INBOUND_FLOW, _NO_INBOUND_FLOW = 13, 14
@@ -43,8 +44,16 @@ class PortControl(Protocol):
 class ComPort:
     """One connection's telnet state, without I/O: raw bytes in, calls of `control` and `unsent` bytes out."""
 
-    def __init__(self, control: PortControl, line: LineFormat, *, dtr: bool, rts: bool) -> None:
-        self._control = control
+    def __init__(
+        self,
+        control: PortControl,
+        line: LineFormat,
+        *,
+        dtr: bool,
+        rts: bool,
+        signature: bytes = com.SIMULATED_SIGNATURE,
+    ) -> None:
+        self._control, self._signature = control, signature
         self.line, self.dtr, self.rts = line, dtr, rts
         self.unsent = bytearray()
         self._raw = b""  # the start of a command whose rest has not arrived
@@ -136,8 +145,8 @@ class ComPort:
     def _com_port(self, code: bytes, value: bytes) -> None:
         first = value[0] if value else 0
         match code[0] if code else None:
-            case 0:  # SIGNATURE
-                self._answer(_SIGNATURE, b"benchrunner simulated board")
+            case com.SIGNATURE:
+                self._answer(com.SIGNATURE, self._signature)
             case com.SET_BAUD:
                 baud_hz = int.from_bytes(value[:4], "big")
                 if baud_hz:
@@ -201,7 +210,13 @@ class _Client:
         self._board, self._pump, self._wiring = board, pump, wiring
         line = start.line if start else LineFormat(115_200, Parity.NONE)
         # lines stay as the last client left them, as on an adapter whose port server keeps it open
-        self.port = ComPort(self, line, dtr=start.dtr if start else True, rts=start.rts if start else False)
+        emulated = board.uid == EMULATED_UID
+        self.port = ComPort(
+            *(self, line),
+            dtr=start.dtr if start else True,
+            rts=start.rts if start else False,
+            signature=com.EMULATED_SIGNATURE if emulated else com.SIMULATED_SIGNATURE,
+        )
 
     def data(self, data: bytes) -> None:
         self.port.send(self._pump.from_host(data, self.port.line))

@@ -15,6 +15,7 @@ _CONNECT_S = 5.0
 _SEND_STALL_S = 10.0
 _ANSWER_S = 3.0  # a serial port server answers a setting within one round trip
 _PURGE_S = 0.5  # some servers never answer a purge (labgrid issue 1779)
+_SIGNATURE_S = 1.0  # the question may go unanswered, by RFC 2217
 _RECEIVE_BYTES = 65536
 
 
@@ -186,6 +187,14 @@ class Rfc2217Transport:
         # BOOT0 is sampled when NRST is released, so it moves first.
         for code in (dtr_code, rts_code) if self._lines.swapped else (rts_code, dtr_code):
             self._set({rfc2217.SET_CONTROL: bytes((code,))}, "RTS and DTR")
+
+    def signature(self) -> str:
+        """What the server says it is; empty where it does not say."""
+        try:
+            answer = self._request({rfc2217.SIGNATURE: b""}, Deadline(_SIGNATURE_S))[rfc2217.SIGNATURE]
+        except DeadlineExceededError:
+            return ""
+        return answer.decode("ascii", "replace")
 
     def close(self) -> None:
         self._stream.close()

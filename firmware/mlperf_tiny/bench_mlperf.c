@@ -387,6 +387,8 @@ static void infer(const char *arguments)
 
 /* --- commands ------------------------------------------------------------------------------------------------------- */
 
+static const char speaks_as[] = "ULPMark for tinyML Firmware V0.0.1"; /* which every firmware has to say */
+
 static void execute(char *command)
 {
     char *arguments = command;
@@ -401,10 +403,13 @@ static void execute(char *command)
     } else if (is_word(command, "timestamp")) {
         say_lap(port_cycles());
     } else if (is_word(command, "profile")) {
-        say_text("m-profile-[ULPMark for tinyML Firmware V0.0.1]");
+        say_around("m-profile-[", speaks_as, "]");
         say_around("m-model-[", bench_mlperf.model, "]");
+        if (port_conditions()->fidelity != BENCH_FIDELITY_MEASURED) { /* its microseconds are none */
+            say_text("m-fidelity-[emulated]");
+        }
     } else if (is_word(command, "help")) {
-        say_text("ULPMark for tinyML Firmware V0.0.1");
+        say_text(speaks_as);
         say_text("");
         say_text("name, timestamp, profile, help, db load N, db HEX, db print, infer N W, results; each ends with '%'");
     } else if (is_word(command, "db")) {

@@ -69,10 +69,10 @@ def on_stm32(board_id: str, model: Path, folder: Path) -> Iterator[tuple[Transpo
 
 
 @contextmanager
-def on_qemu(board_id: str, model: Path, folder: Path) -> Iterator[Transport]:
+def on_qemu(board_id: str, model: Path, folder: Path, *, deadline_s: float = 120.0) -> Iterator[Transport]:
     found = machine(board_id)
     firmware = built(found.board(), model, folder)
-    with serve_qemu(found, firmware.elf_path, deadline_s=120.0) as url:
+    with serve_qemu(found, firmware.elf_path, deadline_s=deadline_s) as url:
         transport = open_transport(url, baud_hz=BAUD_HZ, parity=Parity.NONE)
         try:
             yield transport

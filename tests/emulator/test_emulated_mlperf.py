@@ -65,7 +65,8 @@ def test_an_image_answers_as_the_reference_does(
     host.run()
 
     assert tiny.name(ask(host, "name")) == board_id
-    assert tiny.profile(ask(host, "profile"))[1] == name
+    profile = ask(host, "profile")
+    assert (tiny.profile(profile)[1], tiny.fidelity(profile)) == (name, "emulated")
     prepared = cases_of(file)
     case = prepared.cases[0]
     for text in tiny.load_commands(case.data):

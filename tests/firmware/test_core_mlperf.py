@@ -70,7 +70,11 @@ def load(device: HostDevice, data: bytes) -> None:
 
 def test_the_device_names_itself_and_its_model(kws: HostDevice) -> None:
     assert say(kws, "name") == ["m-name-dut-[host]"]
-    assert say(kws, "profile") == ["m-profile-[ULPMark for tinyML Firmware V0.0.1]", "m-model-[kws01]"]
+    assert say(kws, "profile") == [
+        "m-profile-[ULPMark for tinyML Firmware V0.0.1]",
+        "m-model-[kws01]",
+        "m-fidelity-[emulated]",  # on no board
+    ]
     assert say(kws, "help")[0].startswith("ULPMark for tinyML Firmware")
 
 

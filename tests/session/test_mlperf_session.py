@@ -11,14 +11,15 @@ from benchrunner.errors import (
     WrongImageError,
 )
 from benchrunner.protocol.mlperf_tiny import MODELS
-from benchrunner.session.mlperf import Case, Rule, TinyDevice, TinyMeasurement, measure
+from benchrunner.session.mlperf import Case, Rule, TinyDevice, TinyMeasurement, identify, measure
 
 KWS = MODELS["kws01"]
 CASES = [Case(bytes([number]) * 490, (0.5, 0.5)) for number in range(5)]
 
 
 def measured(peer: TinyPeer, cases: list[Case] = CASES, tolerance: float = 0.0) -> TinyMeasurement:
-    return measure(TinyDevice(peer, peer), KWS, cases, tolerance=tolerance)
+    device = TinyDevice(peer, peer)
+    return measure(device, identify(device), KWS, cases, tolerance=tolerance)
 
 
 def broken(result: TinyMeasurement) -> list[Rule]:
@@ -28,7 +29,7 @@ def broken(result: TinyMeasurement) -> list[Rule]:
 def test_five_windows_of_more_than_ten_seconds_and_their_median() -> None:
     peer = TinyPeer(inference_s=1 / 64)
     result = measured(peer)
-    assert (result.vendor, result.model) == ("peer", "kws01")
+    assert (result.announced.vendor, result.announced.model) == ("peer", "kws01")
     assert [window.iterations for window in result.windows] == [768] * 5
     assert [window.elapsed_us for window in result.windows] == [12_000_000] * 5
     assert result.median_per_s == pytest.approx(64.0)
@@ -127,7 +128,7 @@ def test_a_line_that_always_loses_characters_is_said() -> None:
 
 def test_a_device_that_misses_the_first_words_is_asked_again() -> None:
     peer = TinyPeer(deaf_commands=3)
-    assert measured(peer).vendor == "peer"
+    assert measured(peer).announced.vendor == "peer"
 
 
 def test_a_device_that_never_answers_is_said() -> None:

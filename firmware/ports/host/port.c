@@ -89,6 +89,10 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+#ifndef HOST_FIDELITY
+#define HOST_FIDELITY BENCH_FIDELITY_EMULATED /* a test may play a board with the other one */
+#endif
+
 void port_init(void)
 {
     const char *const image = getenv("BENCH_IMAGE"), *const chip = getenv("BENCH_CHIP_ID");
@@ -113,7 +117,7 @@ void port_init(void)
     conditions = (port_conditions_t){
         .core_clock_hz = 1000000000u,
         .chip_id = (uint16_t)(chip != NULL ? strtoul(chip, NULL, 0) : 0),
-        .fidelity = 1,
+        .fidelity = HOST_FIDELITY,
         .time_scale_permille = clock_name != NULL ? 0 : 1000,
         .counter_running = getenv("BENCH_DEAD") == NULL,
         .reset_cause = getenv("BENCH_WAS_RESET") != NULL ? 1 : 0,
