@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchrunner.board import load_board
 from benchrunner.deadline import Deadline
-from benchrunner.emulator import counting
+from benchrunner.emulator import native as hooks
 from benchrunner.emulator.board import EmulatedFirmware, emulated_board
 from benchrunner.firmware.aot import emit_project
 from benchrunner.firmware.build import build
@@ -75,7 +75,7 @@ def main() -> None:
         project = emit_project(load_board(BOARD), load_model(model), Path(folder) / "project")
         image = build(project, Path(folder) / "project", find_toolchain()).binary
     native = measure(image, 50)
-    counting._native_library = lambda: None
+    hooks.library = lambda: None
     python = measure(image, 3)
     print(f"{model.name} on {BOARD}, emulated: {native[0]:,} instructions per inference")
     print("counting  instructions  MIPS  input kB/s  boot s  ratio")

@@ -94,6 +94,7 @@ class Rcc:
         self.registers = dict(tree.reset)
         self.registers[tree.cause_offset] = self.registers.get(tree.cause_offset, 0) | tree.causes[cause]
         self._current = tree.at_reset
+        self._known: dict[str, int] = {}  # frequencies that depend on nothing but registers and switch
         self._began: dict[str, int] = {tree.at_reset: -_START_UP_INSTRUCTIONS}
 
     # --- the registers -----------------------------------------------------------------------------------
@@ -124,6 +125,7 @@ class Rcc:
         else:
             locked = tree.pll_locked.get(offset, 0) if self.registers.get(0, 0) & PLL_ON else 0
             self.registers[offset] = self.registers.get(offset, 0) & locked | value & ~locked
+        self._known.clear()
         self._follow_switch()
         self._on_change()
 
@@ -151,7 +153,10 @@ class Rcc:
 
     @property
     def core_hz(self) -> int:
-        return self.system_hz // self._tree.core_divider(self.registers)
+        found = self._known.get("core")
+        if found is None:
+            found = self._known["core"] = self.system_hz // self._tree.core_divider(self.registers)
+        return found
 
     @property
     def bus_hz(self) -> int:
@@ -171,7 +176,11 @@ class Rcc:
 
     def timer_hz(self, bus: str) -> int:
         """Of timers: twice the bus clock where that is divided."""
-        return self.hz(bus) * (1 if self._tree.apb_dividers(self.registers)[bus] == 1 else 2)
+        found = self._known.get(bus)
+        if found is None:
+            divider = self._tree.apb_dividers(self.registers)[bus]
+            found = self._known[bus] = self.hz(bus) * (1 if divider == 1 else 2)
+        return found
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -197,6 +206,7 @@ class Rcc:
             return
         if wanted != "PLL" or self._tree.pll(self.registers).output_divider is not None:
             self._current = wanted
+            self._known.clear()
             self._on_change()
 
     def _locks(self) -> bool:

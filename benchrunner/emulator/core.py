@@ -10,8 +10,8 @@ from unicorn import Uc, UcError
 from unicorn import arm_const as arm
 from unicorn import unicorn_const as uc
 
+from benchrunner.emulator import counting, pages
 from benchrunner.emulator.bus import Bus
-from benchrunner.emulator.counting import attach
 
 CPU_MODELS = {
     "Cortex-M4": arm.UC_CPU_ARM_CORTEX_M4,
@@ -100,6 +100,7 @@ class Core:
     ) -> None:
         self._engine = Uc(uc.UC_ARCH_ARM, uc.UC_MODE_THUMB | uc.UC_MODE_MCLASS)
         self._engine.ctl_set_cpu_model(CPU_MODELS[cpu])
+        self._engine.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         self._bus = bus
         self._shared = [self._share(base, ram) for base, ram in rams.items()]
         self._map(flash_base, flash, uc.UC_PROT_READ | uc.UC_PROT_EXEC)
@@ -107,8 +108,11 @@ class Core:
             self._map(base, content, uc.UC_PROT_READ)
         for base, size in (_PERIPHERALS, _PRIVATE):
             self._engine.mmio_map(base, size, self._on_read, base, self._on_write, base)
-        self.counter = attach(self._engine, flash_base, flash)
-        self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid)
+        self.counter = counting.attach(self._engine, flash_base, flash)
+        areas = [range(base, base + len(ram)) for base, ram in rams.items()]
+        self._pages_of_ram = pages.attach(self._engine, areas)
+        for gap in pages.gaps(areas):
+            self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid, None, gap.start, gap.stop - 1)
         self._invalid: int | None = None
         self._aborted: int | None = None  # address of an access that no peripheral answered
         sp, self._pc = (int.from_bytes(self._engine.mem_read(vectors + at, 4), "little") for at in (0, 4))

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import importlib.util
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from unicorn import Uc
 from unicorn.unicorn_const import UC_HOOK_BLOCK
 
-from benchrunner.resources import user_cache_folder
-
-COMPILER_VARIABLE = "BENCHRUNNER_HOST_CC"  # "none": count in Python, exactly as well and ten times slower
-_COMPILE_LIMIT_S = 120.0  # the first run of the zig wheel takes seconds
-_FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC")
+from benchrunner.emulator import native
 
 
 class BlockCounter(Protocol):
@@ -59,7 +45,7 @@ def instructions_in(code: bytes) -> int:
 
 def attach(engine: Uc, code_base: int, code: bytes) -> BlockCounter:
     """Count in `engine`, whose memory at `code_base` holds `code` for as long as the engine lives."""
-    library = _native_library()
+    library = native.library()
     if library is not None:
         try:
             return _NativeCounter(engine, library, code_base, code)
@@ -98,7 +84,7 @@ class _PythonCounter:
 
 
 class _Context(ctypes.Structure):
-    """counter_t of block_hook.c."""
+    """counter_t of hooks.c."""
 
     _fields_ = (
         ("count", ctypes.c_uint64),
@@ -117,8 +103,6 @@ class _NativeCounter:
     native = True
 
     def __init__(self, engine: Uc, library: ctypes.CDLL, code_base: int, code: bytes) -> None:
-        from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned
-
         # all of these are used by the hook and must live as long as the engine does
         self._engine, self._library = engine, library
         self._code = ctypes.create_string_buffer(code, len(code))
@@ -128,21 +112,10 @@ class _NativeCounter:
             code_base=code_base,
             code_bytes=len(code),
             blocks=ctypes.addressof(self._blocks),
-            stop=_address_of(uclib.uc_emu_stop),
-            read=_address_of(uclib.uc_mem_read),
+            stop=native.engine_function("uc_emu_stop"),
+            read=native.engine_function("uc_mem_read"),
         )
-        handle = ctypes.c_size_t()
-        error = uclib.uc_hook_add(
-            engine._uch,
-            ctypes.byref(handle),
-            ctypes.c_int(UC_HOOK_BLOCK),
-            ctypes.cast(library.on_block, ctypes.c_void_p),
-            ctypes.byref(self._context),
-            ctypes.c_uint64(1),  # begin above end: everywhere
-            ctypes.c_uint64(0),
-        )
-        if error:
-            raise AttributeError(f"uc_hook_add answers {error}")
+        native.add_hook(engine, UC_HOOK_BLOCK, library.on_block, self._context)
 
     @property
     def count(self) -> int:
@@ -157,52 +130,3 @@ class _NativeCounter:
 
     def stop(self) -> None:
         self._context.limit = 0
-
-
-def _address_of(function: Any) -> int | None:
-    return ctypes.cast(function, ctypes.c_void_p).value
-
-
-@cache
-def _native_library() -> ctypes.CDLL | None:
-    compiler = _compiler()
-    if compiler is None:
-        return None
-    source = files("benchrunner.emulator").joinpath("block_hook.c").read_bytes()
-    key = hashlib.sha256(b"\0".join((source, " ".join(compiler).encode(), sys.platform.encode()))).hexdigest()
-    for folder in (user_cache_folder(), Path(tempfile.gettempdir()) / f"benchrunner-{os.getuid()}"):
-        path = folder / f"block_hook-{key[:16]}.so"
-        try:
-            if not path.exists():
-                _compile(compiler, source, path)
-            return ctypes.CDLL(str(path))
-        except (OSError, subprocess.SubprocessError):
-            continue
-    return None
-
-
-def _compile(compiler: tuple[str, ...], source: bytes, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        text, built = Path(folder) / "block_hook.c", Path(folder) / "block_hook.so"
-        text.write_bytes(source)
-        subprocess.run(
-            (*compiler, *_FLAGS, "-o", str(built), str(text)),
-            check=True,
-            capture_output=True,
-            timeout=_COMPILE_LIMIT_S,
-        )
-        built.replace(path)  # another process may be doing the same
-
-
-def _compiler() -> tuple[str, ...] | None:
-    chosen = os.environ.get(COMPILER_VARIABLE)
-    if chosen is not None:
-        return None if chosen == "none" else tuple(chosen.split())
-    for name in ("cc", "gcc", "clang"):
-        path = shutil.which(name)
-        if path is not None:
-            return (path,)
-    if importlib.util.find_spec("ziglang") is not None:
-        return (sys.executable, "-m", "ziglang", "cc")
-    return None

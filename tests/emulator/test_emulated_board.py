@@ -70,21 +70,58 @@ def test_two_runs_count_the_same_and_a_known_loop_counts_what_it_has(tmp_path: P
 def test_the_counter_in_python_counts_what_the_native_one_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchrunner.emulator import counting
+    from benchrunner.emulator import native
 
     code = image(
         tmp_path,
         "start(); counter_up(); for (volatile int i = 0; i < 99; i++); put_word(DWT_CYCCNT); for (;;) get();",
     )
     host, firmware = make(code)
-    native = host.run()
+    said = host.run()
     assert firmware.machine is not None
     assert firmware.machine.core.counter.native, "the C compiler of this machine should have been used"
-    monkeypatch.setattr(counting, "_native_library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     host, firmware = make(code)
-    assert host.run() == native
+    assert host.run() == said
     assert firmware.machine is not None
     assert not firmware.machine.core.counter.native
+
+
+CHANGING_CODE = """
+    static uint16_t code[8] __attribute__((aligned(4)));
+    static uint32_t call(void) {
+        __asm volatile("dsb\\n isb" ::: "memory");
+        return ((uint32_t (*)(void))((uintptr_t)code | 1u))();
+    }
+    static void change(uint16_t to) {
+        *(volatile uint16_t *)code = to;                 /* movs r0, #to */
+        *((volatile uint16_t *)code + 1) = 0x4770u;      /* bx lr */
+    }
+"""
+
+
+@pytest.mark.parametrize("compiler", ["", "none"])
+def test_code_in_ram_that_is_changed_runs_as_it_is_now(
+    compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page holds data before and between: first stores go the fast way, later ones must not."""
+    from benchrunner.emulator import native
+
+    if compiler:
+        monkeypatch.setattr(native, "library", lambda: None)
+    body = """
+        start();
+        for (uint32_t i = 0; i < 100u; i++) {
+            change(0x2000u | i);
+            uint32_t said = call();
+            for (volatile uint32_t n = 0; n < 50u; n++) { code[4] = (uint16_t)n; }
+            put((uint8_t)(said == i));
+        }
+        put('!'); for (;;) get();
+    """
+    host, firmware = make(image(tmp_path, body, before=CHANGING_CODE))
+    assert host.run() == b"\x01" * 100 + b"!"
+    assert firmware.faults == []
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-/* Counts executed instructions: Unicorn calls on_block once per basic block that is entered.
+/* What Unicorn calls so often that Python would be most of the time: counting, and filling its table of pages.
  *
- * A block's length is given in bytes, so its instructions are counted once from its code (Thumb: a halfword whose upper
+ * on_block counts executed instructions: it is called once per basic block that is entered. A block's length is given in bytes, so its instructions are counted once from its code (Thumb: a halfword whose upper
  * five bits are at least 0b11101 starts an instruction of four bytes, ARMv7-M ARM A5.1) and remembered. At `limit` the
  * engine is stopped before the block, which is then not counted; so a later start from the same place counts it once.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -61,4 +62,46 @@ void on_block(void *uc, uint64_t address, uint32_t size, void *user) {
         }
     }
     counter->count += decoded(counter, uc, address, size);
+}
+
+/* on_translation says what a page may be used for; counterpart and reason: pages.py. */
+
+#define PROT_READ_WRITE 3u
+#define PROT_ALL 7u
+#define ACCESS_FETCH 18 /* UC_MEM_FETCH */
+#define PAGE_SHIFT 10   /* the smallest page the engine has */
+
+typedef struct {
+    uint64_t base, bytes;
+    uint8_t *executed; /* per page: code was fetched from it */
+} area_t;
+
+typedef struct {
+    uint64_t count;
+    const area_t *areas;
+} pages_t;
+
+typedef struct { /* uc_tlb_entry */
+    uint64_t address;
+    uint32_t permissions;
+} entry_t;
+
+bool on_translation(void *uc, uint64_t page, int access, entry_t *entry, void *user) {
+    const pages_t *const pages = user;
+    (void)uc;
+    entry->address = page;
+    entry->permissions = PROT_ALL;
+    for (uint64_t i = 0; i < pages->count; i++) {
+        const uint64_t offset = page - pages->areas[i].base;
+        if (offset < pages->areas[i].bytes) {
+            uint8_t *const executed = &pages->areas[i].executed[offset >> PAGE_SHIFT];
+            if (access == ACCESS_FETCH) {
+                *executed = 1;
+            } else if (!*executed) {
+                entry->permissions = PROT_READ_WRITE;
+            }
+            break;
+        }
+    }
+    return true;
 }
