@@ -161,5 +161,13 @@ class OutputMismatchError(CaseFailedError):
     """The device's output differs from the reference by more than the tolerance."""
 
 
+class ToolOutputError(CaseFailedError):
+    """A board's own tool ended without a result, or what it printed makes no sense."""
+
+
+class FallBackError(CaseFailedError):
+    """The CPU executed what an accelerator was asked for: its time is no result of the case."""
+
+
 class ClockInvalidError(CaseFailedError):
     """The device's cycle counter does not agree with the host's clock."""
