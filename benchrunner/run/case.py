@@ -92,7 +92,7 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     except KeyboardInterrupt:
         outcome, reason, status = (
             Outcome.ABANDONED,
-            f"stopped by Ctrl-C in step {timer.current}",
+            f"stopped by {request.stopped_by} in step {timer.current}",
             ExitStatus.INTERRUPTED,
         )
         if not draft.warnings:
@@ -123,7 +123,9 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
                 started_at=started_at,
                 duration_ns=time.perf_counter_ns() - began_ns,
             )
-            path = save_run(RunDocument(new_run_id(started_at), (measurement,)), request.results)
+            path = save_run(
+                RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
+            )
     except StoreError as error:  # a full disk must not cost the numbers: whoever called still gets them
         return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
     except KeyboardInterrupt:

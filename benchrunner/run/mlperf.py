@@ -100,7 +100,11 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
                     progress=lambda done, total: observer.progress(done, total, "windows"),
                 )
         except KeyboardInterrupt:
-            outcome, reason, status = Outcome.ABANDONED, "stopped by Ctrl-C", ExitStatus.INTERRUPTED
+            outcome, reason, status = (
+                Outcome.ABANDONED,
+                f"stopped by {request.stopped_by}",
+                ExitStatus.INTERRUPTED,
+            )
         except BenchrunnerError as error:
             outcome = Outcome.INVALID if isinstance(error, ClockInvalidError) else Outcome.FAILED
             reason, hint, status = error.message, error.hint, error.exit_status
@@ -133,7 +137,9 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
         warnings=_warnings(measured) if measured and timed else (),
     )
     try:
-        path = save_run(RunDocument(new_run_id(started_at), (measurement,)), request.results)
+        path = save_run(
+            RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
+        )
     except StoreError as error:
         return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
     return CaseResult(measurement, path, status, hint)

@@ -62,4 +62,5 @@ def provenance(
         image_sha256=image_sha256,
         board_file_sha256=request.board_file_sha256,
         command=request.command,
+        suite_run=request.suite_run,
     )

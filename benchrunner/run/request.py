@@ -72,6 +72,11 @@ class RunRequest:
     place: str | None = None
     results: Path = Path("results")
     command: tuple[str, ...] = ()
+    run_id: str | None = (
+        None  # of the record, where whoever asks has chosen one (benchrunner.store.new_run_id)
+    )
+    suite_run: str = ""  # the run of a suite that the case belongs to
+    stopped_by: str = "Ctrl-C"  # what a KeyboardInterrupt means, for the record
     limits: Limits = field(default_factory=Limits)
 
 
