@@ -38,7 +38,7 @@ def make_board(
         kind=BoardKind.MCU,
         engines=("aot",),
         mcu=Mcu(
-            chip=Chip("STM32F401RE", chip_id, core, 84_000_000, "single", 0, dcache_bytes, 2),
+            chip=Chip("STM32F401RE", chip_id, core, 84_000_000, "single", 0, dcache_bytes, 2, "HSE", 100),
             flash=Flash(
                 base=0x08000000,
                 size_bytes=sum(run.count * run.size_bytes for run in sectors),

@@ -98,6 +98,8 @@ class Chip:
     icache_bytes: int
     dcache_bytes: int
     flash_wait_states: int
+    clock_source: str  # what the firmware's PLL runs from: "HSE" (a crystal) or "HSI16" (an RC oscillator)
+    clock_tolerance_ppm: int  # how far the clock may be from `clock_hz`
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ NO_L0: Final = (
     "supported networks"
 )
 
+CLOCK_SOURCES: Final = ("HSE", "HSI16")
+_CRYSTAL_PPM = 500  # the worst that a crystal or a resonator is sold with
+
 _MCU_CORES = ("Cortex-M4", "Cortex-M7", "Cortex-M33")
 _LINUX_CORES = ("Cortex-A7", "Cortex-A35")
 _FPUS = {
@@ -33,6 +36,8 @@ Path = tuple[str | int, ...]
 _RANGES: dict[Path, tuple[float, float, str]] = {
     ("mcu", "chip", "chip_id"): (1, 0xFFF, "a 12-bit product id"),
     ("mcu", "chip", "clock_hz"): (1_000_000, 2_000_000_000, "Hz"),
+    # Above 1.5 % a wrong PLL could not be told from a poor oscillator (docs/decisions/clock-limit.md).
+    ("mcu", "chip", "clock_tolerance_ppm"): (0, 15_000, "ppm"),
     ("mcu", "chip", "icache_bytes"): (0, 64 * 1024, "bytes"),
     ("mcu", "chip", "dcache_bytes"): (0, 64 * 1024, "bytes"),
     ("mcu", "chip", "flash_wait_states"): (0, 15, "wait states, what FLASH_ACR.LATENCY can hold"),
@@ -68,6 +73,7 @@ _PATTERNS: dict[Path, tuple[str, str]] = {
 }
 _CHOICES: dict[Path, tuple[object, ...]] = {
     ("mcu", "chip", "core"): _MCU_CORES,
+    ("mcu", "chip", "clock_source"): CLOCK_SOURCES,
     ("mcu", "flash", "write_bytes"): (1, 2, 4, 8, 16, 32),
     ("linux", "core"): _LINUX_CORES,
 }
@@ -140,6 +146,12 @@ def _fpu(values: Values) -> Iterator[Problem]:
     core, fpu = values.at("mcu", "chip", "core"), values.at("mcu", "chip", "fpu")
     if core in _FPUS and fpu not in _FPUS[core]:
         yield Problem(("mcu", "chip", "fpu"), f"{choices(_FPUS[core])} for {core}", show(fpu))
+
+
+def _crystal(values: Values) -> Iterator[Problem]:
+    path: Path = ("mcu", "chip", "clock_tolerance_ppm")
+    if values.at("mcu", "chip", "clock_source") == "HSE" and values.at(*path) > _CRYSTAL_PPM:
+        yield Problem(path, f"at most {_CRYSTAL_PPM} with HSE, a crystal", f"{values.at(*path):_}")
 
 
 def _sectors_fill_flash(values: Values) -> Iterator[Problem]:
@@ -243,6 +255,7 @@ _RULES: Final[tuple[Callable[[Values], Iterator[Problem]], ...]] = (
     _one_system,
     _engines,
     _fpu,
+    _crystal,
     _sectors_fill_flash,
     _sector_shapes,
     _alignment,

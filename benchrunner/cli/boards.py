@@ -108,7 +108,11 @@ def _mcu_details(mcu: Mcu) -> list[tuple[str, str]]:
     return [
         ("chip", f"{chip.part}, id 0x{chip.chip_id:03x}"),
         ("core", f"{chip.core}, FPU {chip.fpu}, caches {caches}"),
-        ("clock", f"{_mhz(chip.clock_hz)}, {chip.flash_wait_states} flash wait states"),
+        (
+            "clock",
+            f"{_mhz(chip.clock_hz)} from {chip.clock_source}, within {chip.clock_tolerance_ppm / 1e4:g} %, "
+            f"{chip.flash_wait_states} flash wait states",
+        ),
         ("flash", f"{_size(flash.size_bytes)} at 0x{flash.base:08x}, write unit {flash.write_bytes} B"),
         ("sectors", sectors),
         *[("memory", f"{each.name}, {_size(each.size_bytes)} at 0x{each.base:08x}") for each in mcu.memories],

@@ -133,8 +133,12 @@ class Rcc:
         return bool(self.registers.get(self._tree.aliases(offset), 0) >> bit & 1)
 
     @property
+    def pll_source(self) -> str | None:
+        return self._tree.pll(self.registers).source
+
+    @property
     def pll_source_ready(self) -> bool:
-        source = self._tree.pll(self.registers).source
+        source = self.pll_source
         return source is not None and self.is_ready(source)
 
     # --- the clocks --------------------------------------------------------------------------------------

@@ -59,6 +59,8 @@ class QemuMachine:
                 icache_bytes=0,
                 dcache_bytes=0,
                 flash_wait_states=self.flash_wait_states,
+                clock_source="none",
+                clock_tolerance_ppm=0,
             ),
             flash=Flash(
                 base=self.code_base,

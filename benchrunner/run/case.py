@@ -41,7 +41,7 @@ from benchrunner.run.draft import Draft, conditions, timing_model
 from benchrunner.run.prepare import Image, Prepared, make_image, prepare
 from benchrunner.run.request import CaseResult, Limits, Observer, RunRequest, Step, StepTimer
 from benchrunner.session import mcu
-from benchrunner.session.clock import finish_window, read_counter
+from benchrunner.session.clock import LIMIT_PPM, finish_window, read_counter
 from benchrunner.session.link import Link
 from benchrunner.session.output import compare_outputs
 from benchrunner.store import new_run_id, save_run
@@ -251,9 +251,20 @@ def _measure(
     )
     with timer(Step.CLOCK):
         if checkable:
+            chip = connection.mcu.chip
             draft.clock = finish_window(
-                link, connection.clock, opened, nominal_hz=clock_hz, deadline=Deadline(limits.request_s + 20)
+                link,
+                connection.clock,
+                opened,
+                nominal_hz=clock_hz,
+                deadline=Deadline(limits.request_s + 20),
+                tolerance_ppm=chip.clock_tolerance_ppm,
             )
+            if chip.clock_tolerance_ppm > LIMIT_PPM:
+                draft.warnings.append(
+                    f"the clock comes from {chip.clock_source}, which is within "
+                    f"{chip.clock_tolerance_ppm / 1e4:g} %: milliseconds are no more exact than that"
+                )
         else:
             why = (
                 "an emulator counts instructions"

@@ -11,8 +11,9 @@ from benchrunner.errors import ClockInvalidError
 from benchrunner.protocol.messages import GetTime, Reply, Request, Time
 from benchrunner.record import ClockCheck
 
-# A crystal is within 0.01 %, an RC oscillator within 1 %, a wrong PLL setting or crystal value off by more.
-# Half a per cent tells them apart and leaves room for a serial line's jitter.
+# A crystal is within 0.01 %, a wrong PLL setting or crystal value off by 2 % and more. Half a per cent tells
+# them apart and leaves room for a serial line's jitter. An RC oscillator needs its own tolerance
+# (docs/decisions/clock-limit.md).
 LIMIT_PPM = 5_000
 WINDOW_S = 1.0  # statistics: cycles against host time over at least one second
 LONGEST_WINDOW_S = 10.0
@@ -71,13 +72,21 @@ def read_counter(link: Asking, clock: HostClock, deadline: Deadline) -> Reading:
 
 
 def finish_window(
-    link: Asking, clock: HostClock, start: Reading, *, nominal_hz: int, deadline: Deadline
+    link: Asking,
+    clock: HostClock,
+    start: Reading,
+    *,
+    nominal_hz: int,
+    deadline: Deadline,
+    tolerance_ppm: int = 0,
 ) -> ClockCheck:
     """Close the window that `start` opened, waiting until it is long enough to judge by.
 
     Raises `ClockInvalidError` when the counter is frozen, went backwards, or runs at a rate that differs
-    from `nominal_hz` by more than `LIMIT_PPM` after allowing for the uncertainty of the readings.
+    from `nominal_hz` by more than `LIMIT_PPM`, or than the `tolerance_ppm` of a source that is less exact,
+    after allowing for the uncertainty of the readings.
     """
+    limit_ppm = max(LIMIT_PPM, tolerance_ppm)
     window_s = WINDOW_S
     while True:
         elapsed_s = clock.now_s() - start.host_s
@@ -98,10 +107,10 @@ def finish_window(
         )
     measured_hz = round(device_cycles / host_s)
     deviation_ppm = round((measured_hz - nominal_hz) / nominal_hz * 1e6)
-    if abs(deviation_ppm) > LIMIT_PPM + uncertainty_ppm:
+    if abs(deviation_ppm) > limit_ppm + uncertainty_ppm:
         raise ClockInvalidError(
             f"cycle counter runs at {measured_hz / 1e6:.3f} MHz by the host's clock, the firmware says "
-            f"{nominal_hz / 1e6:.3f} MHz: off by {deviation_ppm / 1e4:+.2f} %, limit {LIMIT_PPM / 1e4:g} %",
+            f"{nominal_hz / 1e6:.3f} MHz: off by {deviation_ppm / 1e4:+.2f} %, limit {limit_ppm / 1e4:g} %",
             hint="check crystal and PLL settings; a counter that wraps at 32 bits looks slow, too",
         )
     return ClockCheck(
@@ -111,5 +120,5 @@ def finish_window(
         nominal_hz=nominal_hz,
         deviation_ppm=deviation_ppm,
         uncertainty_ppm=uncertainty_ppm,
-        limit_ppm=LIMIT_PPM,
+        limit_ppm=limit_ppm,
     )

@@ -56,6 +56,24 @@ MCU_MISTAKES = [
         "clock_mhz = 400",
         [("mcu.chip.clock_hz", "found nothing"), ("mcu.chip.clock_mhz", "did you mean 'clock_hz'")],
     ),
+    (
+        'clock_source = "HSE"',
+        'clock_source = "LSE"',
+        [("mcu.chip.clock_source", 'expected "HSE" or "HSI16"')],
+    ),
+    (
+        "clock_tolerance_ppm = 100",
+        "clock_tolerance_ppm = 5_000",
+        [("mcu.chip.clock_tolerance_ppm", "at most 500")],
+    ),
+    (
+        "clock_tolerance_ppm = 100",
+        "clock_tolerance_ppm = 20_000",
+        [
+            ("mcu.chip.clock_tolerance_ppm", "0 to 15_000 (ppm)"),
+            ("mcu.chip.clock_tolerance_ppm", "at most 500"),
+        ],
+    ),
     ('fpu = "double"', 'fpu = "quad"', [("mcu.chip.fpu", 'for Cortex-M7, found "quad"')]),
     ("dcache_bytes = 16_384", "dcache_bytes = -1", [("mcu.chip.dcache_bytes", "found -1")]),
     ("icache_bytes = 16_384", "icache_bytes = 1_000_000", [("mcu.chip.icache_bytes", "found 1_000_000")]),

@@ -62,6 +62,7 @@ def test_the_port_of_a_board_starts_on_the_emulated_one(board_id: str, tmp_path:
     assert ask(host, b"y")["cleared"] == 1
     machine = machine_of(firmware)
     assert machine.rcc.core_hz == chip.clock_hz
+    assert machine.rcc.pll_source == {"HSE": "HSE", "HSI16": "HSI"}[chip.clock_source]
     assert machine.flash.wait_states == chip.flash_wait_states
     power_on = answer["reset_cause"]
     ask(host, b"r")

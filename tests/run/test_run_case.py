@@ -107,6 +107,24 @@ def test_a_counter_that_lies_makes_the_run_invalid(request_for: Request, fault: 
     assert result.exit_status == 1
 
 
+def test_a_board_without_a_crystal_is_held_to_what_its_oscillator_promises(request_for: Request) -> None:
+    board = load_board("nucleo-l4r5zi")
+    good = run_case(request_for("wrong_clock=1.008", board=board), Watching()).measurement
+    assert good.outcome is Outcome.OK, good.reason
+    assert isinstance(good.clock, ClockCheck)
+    assert good.clock.limit_ppm == 10_000
+    assert 7_000 < good.clock.deviation_ppm < 9_000
+    assert any("HSI16, which is within 1 %" in warning for warning in good.warnings)
+    assert isinstance(good.latency, Latency)
+    assert good.latency.counter_hz == 120_000_000, "milliseconds come from the nominal clock"
+    bad = run_case(request_for("wrong_clock=1.02", board=board), Watching()).measurement
+    assert bad.outcome is Outcome.INVALID
+    assert "limit 1 %" in bad.reason
+    crystal = run_case(request_for("wrong_clock=1.008"), Watching()).measurement
+    assert crystal.outcome is Outcome.INVALID
+    assert "limit 0.5 %" in crystal.reason
+
+
 def test_firmware_that_is_not_the_image_is_not_timed(request_for: Request) -> None:
     result = run_case(request_for("wrong_firmware"), Watching())
     assert result.measurement.outcome is Outcome.FAILED

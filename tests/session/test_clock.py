@@ -26,10 +26,12 @@ class Bench:
         self.time_s += self.round_trip_s / 2
         return Time(cycles)
 
-    def check(self):
+    def check(self, tolerance_ppm: int = 0):
         deadline = Deadline(60)
         start = clock_check.read_counter(self, self, deadline)
-        return clock_check.finish_window(self, self, start, nominal_hz=NOMINAL_HZ, deadline=deadline)
+        return clock_check.finish_window(
+            self, self, start, nominal_hz=NOMINAL_HZ, deadline=deadline, tolerance_ppm=tolerance_ppm
+        )
 
 
 def test_a_true_counter_passes_with_its_deviation_recorded() -> None:
@@ -43,6 +45,23 @@ def test_a_true_counter_passes_with_its_deviation_recorded() -> None:
 def test_a_counter_at_another_rate_than_the_firmware_says_is_refused(rate: float) -> None:
     with pytest.raises(ClockInvalidError, match=r"by the host's clock, the firmware says 400\.000 MHz"):
         Bench(rate=rate).check()
+
+
+@pytest.mark.parametrize("rate", [0.9905, 1.0095])
+def test_an_rc_oscillator_has_its_own_limit_and_the_record_says_which(rate: float) -> None:
+    assert Bench(rate=rate).check(tolerance_ppm=10_000).limit_ppm == 10_000
+    with pytest.raises(ClockInvalidError, match=r"limit 0\.5 %"):
+        Bench(rate=rate).check(tolerance_ppm=100)
+
+
+@pytest.mark.parametrize("rate", [0.98, 1.02])
+def test_a_wrong_pll_is_found_behind_an_rc_oscillator_too(rate: float) -> None:
+    with pytest.raises(ClockInvalidError, match="limit 1 %"):
+        Bench(rate=rate).check(tolerance_ppm=10_000)
+
+
+def test_a_crystal_keeps_the_limit_however_exact_it_is() -> None:
+    assert Bench().check(tolerance_ppm=100).limit_ppm == clock_check.LIMIT_PPM == 5_000
 
 
 def test_a_frozen_counter_is_refused() -> None:
