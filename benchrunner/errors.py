@@ -61,6 +61,10 @@ class MissingProgramsError(UsageError):
         self.packages = packages
 
 
+class ToolMissingError(UsageError):
+    """A program that the request needs is not installed, on this computer or on the board."""
+
+
 class NoTimingModelError(UsageError):
     """A simulated time is asked for a core, an engine or an operator that the timing model does not cover."""
 

@@ -83,7 +83,7 @@ class Start:
     """
 
     init_counts: int | NotMeasured  # loading the model
-    cold_counts: int  # the first inference
+    cold_counts: int | NotMeasured  # the first inference
     warmup_counts: tuple[int, ...]
     timed_counts: tuple[int, ...]
     output_crc32: tuple[int, ...]  # of each timed inference

@@ -228,7 +228,6 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
     replicates: list[int] | list[float] = medians if len(medians) > 1 else samples
     middle = metrics.median(replicates)
     low, high = metrics.median_interval(replicates) or (None, None)
-    inits = [start.init_counts for start in latency.starts if not isinstance(start.init_counts, NotMeasured)]
     values = (
         middle,
         low,
@@ -236,8 +235,8 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
         metrics.percentile_95(samples),
         min(samples),
         max(samples),
-        metrics.median([start.cold_counts for start in latency.starts]),
-        metrics.median(inits) if inits else latency.starts[0].init_counts,
+        _median_known([start.cold_counts for start in latency.starts]),
+        _median_known([start.init_counts for start in latency.starts]),
     )
     cycles: float | NotMeasured = middle
     instructions: float | NotMeasured = NotMeasured(f"the counter counts {latency.unit.value}")
@@ -257,6 +256,12 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
         "median_cycles": cycles,
         "median_instructions": instructions,
     }
+
+
+def _median_known(counts: list[int | NotMeasured]) -> float | NotMeasured:
+    """Of the starts that tell it; the first one's reason where none does."""
+    known = [count for count in counts if not isinstance(count, NotMeasured)]
+    return metrics.median(known) if known else counts[0]
 
 
 def _trusted_latency(measurement: Measurement) -> Latency | NotMeasured:

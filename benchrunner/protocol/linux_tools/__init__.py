@@ -10,6 +10,12 @@ from benchrunner.protocol.linux_tools.benchmark_model import (
     Times,
     parse_benchmark_model,
 )
+from benchrunner.protocol.linux_tools.driver_profile import (
+    PROFILING_ENVIRONMENT,
+    DriverLayer,
+    parse_driver_profile,
+    shares_percent,
+)
 from benchrunner.protocol.linux_tools.nbg import NbgResult, parse_nbg_benchmark
 from benchrunner.protocol.linux_tools.onnxruntime import OnnxruntimeResult, parse_onnxruntime_perf_test
 from benchrunner.protocol.linux_tools.profile import OpProfile, ProfiledNode, parse_profile
@@ -23,8 +29,10 @@ from benchrunner.protocol.linux_tools.unified import (
 )
 
 __all__ = [
+    "PROFILING_ENVIRONMENT",
     "BenchmarkModelResult",
     "Delegation",
+    "DriverLayer",
     "NbgResult",
     "OnnxruntimeResult",
     "OpProfile",
@@ -35,6 +43,7 @@ __all__ = [
     "decode",
     "fall_back_text",
     "parse_benchmark_model",
+    "parse_driver_profile",
     "parse_nbg_benchmark",
     "parse_onnxruntime_perf_test",
     "parse_profile",
@@ -42,4 +51,5 @@ __all__ = [
     "parse_unified_json",
     "parse_x_linux_ai_version",
     "plain",
+    "shares_percent",
 ]

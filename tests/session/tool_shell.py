@@ -1,0 +1,63 @@
+"""A board as its tools see it: a shell that answers from a table, and notes what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchrunner.deadline import Deadline
+from benchrunner.errors import LinkError
+from benchrunner.transport.shell import MAX_OUTPUT_BYTES, Finished
+
+Answer = Callable[[list[str], Mapping[str, str]], Finished]
+
+
+@dataclass
+class ToolShell:
+    """`tools` by path; `answer` is asked for each of their calls."""
+
+    tools: list[str]
+    answer: Answer
+    calls: list[tuple[list[str], dict[str, str], str | None]] = field(default_factory=list)
+    description: str = "root@board:22"
+
+    def run(
+        self,
+        argv: Sequence[str],
+        deadline: Deadline,
+        *,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
+        on_stdout: Callable[[bytes], None] | None = None,
+    ) -> Finished:
+        deadline.check("a command on the board")
+        if argv[0] == "sh":
+            found = [path for path in self.tools if path.endswith("/" + argv[-1])]
+            return Finished(0, "".join(f"{path}\n" for path in found).encode(), b"")
+        if argv[0] not in self.tools:
+            raise AssertionError(f"not on this board: {argv[0]}")
+        self.calls.append((list(argv), dict(environment or {}), folder))
+        return self.answer(list(argv), environment or {})
+
+    def put(
+        self,
+        data: bytes,
+        path: str,
+        deadline: Deadline,
+        *,
+        mode: int = 0o600,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        raise AssertionError("a tool's session copies nothing")
+
+    def get(self, path: str, deadline: Deadline, *, max_bytes: int) -> bytes:
+        raise AssertionError("a tool's session fetches nothing")
+
+    def close(self) -> None:
+        pass
+
+
+def lost(_argv: list[str], _environment: Mapping[str, str]) -> Finished:
+    raise LinkError("the connection was lost")
