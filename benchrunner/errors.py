@@ -107,12 +107,28 @@ class LinuxImageOutdatedError(LinuxImageError):
     """A package that the lock file names is no longer in the archive, or is not what it was."""
 
 
+class HostUnreachableError(LabError):
+    """A Linux board does not answer at its address, or what answers is no SSH server."""
+
+
+class HostKeyError(LabError):
+    """A Linux board's host key is unknown, another one than before, or revoked."""
+
+
+class AuthenticationError(LabError):
+    """A Linux board refuses the login."""
+
+
 class DeadlineExceededError(LabError):
     """Something did not happen in the time it was given."""
 
 
 class LinkError(LabError):
     """The bytes on the wire make no sense, after the retries that the protocol allows."""
+
+
+class ConnectionLostError(LinkError):
+    """The connection to a Linux board ended in the middle of a step."""
 
 
 class BoardError(LabError):

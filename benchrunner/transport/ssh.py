@@ -1,0 +1,321 @@
+"""A Linux board over SSH: connections, directly or through jump hosts, as a `Shell`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from benchrunner.deadline import Deadline
+from benchrunner.errors import (
+    BenchrunnerError,
+    BoardError,
+    ConnectionLostError,
+    DeadlineExceededError,
+    HostKeyError,
+    HostUnreachableError,
+)
+from benchrunner.transport.known_hosts import HostKey, Verdict, accept, judge, own_known_hosts, read_entries
+from benchrunner.transport.paramiko_library import paramiko_library
+from benchrunner.transport.shell import MAX_OUTPUT_BYTES, Finished
+from benchrunner.transport.ssh_command import Command, command_line, ending_words, new_mark
+from benchrunner.transport.ssh_files import Files, NotWrittenError
+from benchrunner.transport.ssh_login import log_in
+from benchrunner.transport.ssh_target import SshTarget
+from benchrunner.transport.ssh_wire import (
+    GuardedSocket,
+    connect_tcp,
+    handshake,
+    how_to_accept,
+    how_to_replace,
+    key_files_of,
+    looked_up,
+    plain,
+    server_key,
+)
+
+_OVERHEAD_BYTES: Final = 8 << 20  # windows of two channels, headers, key exchange: beyond what was asked for
+_JUMP_BYTES: Final = 1 << 40  # what goes through a jump host is counted at its end
+_ENDING_S: Final = 15.0
+_GRACE_S: Final = 2.0  # a command gets its own deadline's error before the connection is cut
+
+
+def open_ssh(target: SshTarget, deadline: Deadline) -> SshShell:
+    """Log in to a board, through its jump hosts; raises `LabError`s that say what to do.
+
+    The host's key must be known (`accept_host_key`), or be the one that `target` pins.
+    """
+    with _Chain() as chain:
+        for hop in (*target.jumps, target):
+            transport, guarded = handshake(hop, chain.way_to(hop, deadline), deadline)
+            chain.add(hop, transport, guarded)
+            log_in(transport, hop, deadline)
+            guarded.allow(_JUMP_BYTES)
+        return SshShell(target, chain.take())
+
+
+def accept_host_key(target: SshTarget, fingerprint: str, deadline: Deadline) -> HostKey:
+    """Store the key that the host shows now, if it is the one of that fingerprint (`SHA256:...`).
+
+    Only benchrunner's own file is written. Raises `HostKeyError` when the host shows another key, or while
+    another file still holds an older one.
+    """
+    with _Chain() as chain:
+        for hop in target.jumps:
+            transport, guarded = handshake(hop, chain.way_to(hop, deadline), deadline)
+            chain.add(hop, transport, guarded)
+            log_in(transport, hop, deadline)
+            guarded.allow(_JUMP_BYTES)
+        transport, guarded = handshake(target, chain.way_to(target, deadline), deadline, check_key=False)
+        chain.add(target, transport, guarded)
+        key = server_key(transport)
+    if key.fingerprint != fingerprint:
+        raise HostKeyError(
+            f"{target.address}: the host shows the key {key.fingerprint} ({key.kind}), not {fingerprint}",
+            hint="nothing was stored; read the fingerprint on the board's console",
+        )
+    own = own_known_hosts()
+    host, port = looked_up(target)
+    others = [entry for entry in read_entries(key_files_of(target)) if entry.path != own]
+    judgement = judge(others, host, port, key)
+    if judgement.verdict is Verdict.REVOKED:
+        raise HostKeyError(f"{target.address}: the key {fingerprint} is marked as revoked")
+    if judgement.verdict is Verdict.CHANGED:
+        entry = judgement.because[0]
+        raise HostKeyError(
+            f"{target.address}: {entry.path}:{entry.line_number} still holds an older key of the host",
+            hint=how_to_replace(target, entry.path, how_to_accept(target, key)),
+        )
+    accept(host, port, key, own)
+    return key
+
+
+class _Chain:
+    """Connections through one another; closed from the far end when something goes wrong."""
+
+    def __init__(self) -> None:
+        self._links: list[tuple[SshTarget, Any, GuardedSocket]] = []
+
+    def __enter__(self) -> _Chain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close_links(self.take())
+
+    def add(self, hop: SshTarget, transport: Any, guarded: GuardedSocket) -> None:
+        self._links.append((hop, transport, guarded))
+
+    def take(self) -> list[tuple[SshTarget, Any, GuardedSocket]]:
+        """The connections; whoever takes them closes them."""
+        links, self._links = self._links, []
+        return links
+
+    def way_to(self, hop: SshTarget, deadline: Deadline) -> Any:
+        """A TCP connection, or a channel through the last host."""
+        if not self._links:
+            return connect_tcp(hop, deadline)
+        paramiko = paramiko_library()
+        last, transport, _ = self._links[-1]
+        try:
+            return transport.open_channel(
+                "direct-tcpip",
+                (hop.host, hop.port),
+                ("127.0.0.1", 0),
+                timeout=max(0.1, deadline.remaining_s()),
+            )
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            deadline.check(f"{hop.address}: connection through {last.address}")
+            raise HostUnreachableError(
+                f"{hop.address}: cannot be reached through {last.address}: {plain(error)}",
+                hint=f"does `ssh {last.user}@{last.host}` work, and does that host reach the board?",
+            ) from error
+
+
+def close_links(links: list[tuple[SshTarget, Any, GuardedSocket]]) -> None:
+    """Close connections from the far end, and wait for their threads."""
+    for _, transport, guarded in reversed(links):
+        guarded.close()
+        transport.close()
+        transport.join(1.0)
+
+
+class SshShell:
+    """A `Shell` over an SSH connection."""
+
+    def __init__(self, target: SshTarget, links: list[tuple[SshTarget, Any, GuardedSocket]]) -> None:
+        self._target = target
+        self._links = links
+        self._transport = links[-1][1]
+        self._guarded = links[-1][2]
+        self._files: Files | None = None
+
+    @property
+    def description(self) -> str:
+        via = "".join(f" through {hop.description}" for hop in self._target.jumps)
+        return self._target.description + via
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as is known."""
+        return bool(self._transport.is_active())
+
+    def run(
+        self,
+        argv: Sequence[str],
+        deadline: Deadline,
+        *,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
+        on_stdout: Callable[[bytes], None] | None = None,
+    ) -> Finished:
+        line = command_line(argv, mark=new_mark(), environment=environment, folder=folder)
+        what = plain(argv[0])
+        command: Command | None = None
+        try:
+            with self._guard(what, deadline, 2 * max_output_bytes), self._channel(what, deadline) as channel:
+                command = Command(channel, what, self._target.address, deadline)
+                return command.finish(line, stdin, max_output_bytes, on_stdout)
+        except BaseException:
+            if command is not None and command.group is not None and self.alive:
+                self._end(command.group)
+            raise
+
+    def put(
+        self,
+        data: bytes,
+        path: str,
+        deadline: Deadline,
+        *,
+        mode: int = 0o600,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        _check_path(path)
+        with self._guard(f"writing {path}", deadline, len(data) // 64):
+            try:
+                self._sftp(deadline).put(data, path, deadline, mode=mode, progress=progress)
+            except NotWrittenError as error:
+                raise self._not_written(path, len(data), error, deadline) from error
+
+    def get(self, path: str, deadline: Deadline, *, max_bytes: int) -> bytes:
+        _check_path(path)
+        with self._guard(f"reading {path}", deadline, 2 * max_bytes):
+            try:
+                return self._sftp(deadline).get(path, deadline, max_bytes=max_bytes)
+            except NotWrittenError as error:
+                raise BoardError(f"{self._target.address}: {path}: cannot be read: {error}") from error
+
+    def close(self) -> None:
+        close_links(self._links)
+        self._links = []
+
+    @contextmanager
+    def _guard(self, what: str, deadline: Deadline, expected_bytes: int) -> Iterator[None]:
+        """No wait inside lasts longer than the deadline, and no more comes than was asked for.
+
+        Some of paramiko's waits have no limit (the answer to a request on a channel), so the connection is
+        cut when the time is up and its own limits have not helped.
+        """
+        deadline.check(f"{self._target.address}: {what}")
+        if not self.alive:
+            raise ConnectionLostError(
+                f"{self._target.address}: the connection is gone; {what} was not started",
+                hint="connect again",
+            )
+        self._guarded.allow(expected_bytes + _OVERHEAD_BYTES)
+        watch = threading.Timer(deadline.remaining_s() + _GRACE_S, self._cut)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        except DeadlineExceededError:
+            self._drop_files()  # an answer may still come, and would be taken for the next one's
+            raise
+        finally:
+            watch.cancel()
+
+    def _cut(self) -> None:
+        self._guarded.close()
+        self._transport.close()
+
+    @contextmanager
+    def _channel(self, what: str, deadline: Deadline) -> Iterator[Any]:
+        channel = self._open_channel(what, deadline)
+        try:
+            yield channel
+        finally:
+            channel.close()
+
+    def _open_channel(self, what: str, deadline: Deadline) -> Any:
+        paramiko = paramiko_library()
+        try:
+            return self._transport.open_session(timeout=max(0.1, deadline.remaining_s()))
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            deadline.check(f"{self._target.address}: {what}")
+            if self.alive:
+                raise BoardError(
+                    f"{self._target.address}: the SSH server opens no further channel: {plain(error)}"
+                ) from error
+            raise ConnectionLostError(
+                f"{self._target.address}: connection lost before {what} was started: {plain(error)}",
+                hint="the board was switched off, restarted or crashed, or the network went away",
+            ) from error
+
+    def _end(self, group: int) -> None:
+        """End what a command has left running on the board, as far as the connection allows."""
+        deadline = Deadline(_ENDING_S)
+        line = command_line(ending_words(group), mark=new_mark())
+        try:
+            with self._guard("kill", deadline, MAX_OUTPUT_BYTES), self._channel("kill", deadline) as channel:
+                Command(channel, "kill", self._target.address, deadline).finish(
+                    line, b"", MAX_OUTPUT_BYTES, None
+                )
+        except BenchrunnerError:
+            pass  # what went wrong before matters more
+
+    def _sftp(self, deadline: Deadline) -> Files:
+        if self._files is None:
+            channel = self._open_channel("SFTP", deadline)
+            try:
+                self._files = Files(channel, self._target.address, deadline)
+            except BaseException:
+                channel.close()
+                raise
+        return self._files
+
+    def _drop_files(self) -> None:
+        if self._files is not None:
+            self._files.close()
+            self._files = None
+
+    def _not_written(self, path: str, size: int, error: Exception, deadline: Deadline) -> BoardError:
+        """Say why a file could not be written."""
+        address = self._target.address
+        folder = path.rpartition("/")[0] or "."
+        try:
+            free = free_bytes(self.run(["df", "-Pk", folder], deadline).stdout)
+        except BenchrunnerError:
+            free = None
+        if free is not None and free < size:
+            return BoardError(
+                f"{address}: no space for {path}: {size} bytes needed, {free} free",
+                hint="remove what is not needed on the board, or take another folder",
+            )
+        return BoardError(
+            f"{address}: {path}: {size} bytes could not be written: {error}",
+            hint=f"`df -h {folder}` and `df -i {folder}` on the board tell whether it is full",
+        )
+
+
+def free_bytes(listing: bytes) -> int | None:
+    """What `df -Pk FOLDER` says is free; None where it says something else."""
+    words = listing.decode(errors="replace").splitlines()[-1:]
+    columns = words[0].split() if words else []
+    return int(columns[3]) * 1024 if len(columns) >= 6 and columns[3].isdecimal() else None
+
+
+def _check_path(path: str) -> None:
+    if not path or "\0" in path:
+        raise ValueError(f"{path!r} is no path of a file")

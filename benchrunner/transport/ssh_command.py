@@ -1,0 +1,233 @@
+"""A command on a Linux board: how it is written on the wire, and how its streams are read to the end.
+
+The line that the board's shell gets is always of one form, made by `command_line`:
+
+    exec sh -c 'echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?' sh MARK FOLDER WORD...
+
+with every word quoted. The first line on standard error is `MARK PID`: with the number of the process group
+a command can be ended that outlives its channel, which SSH servers leave running. The shell waits for the
+command instead of becoming it, so that the death by a signal comes back as a status of 128 + n: paramiko
+drops the message that SSH has for it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from benchrunner.deadline import Deadline
+from benchrunner.errors import BoardError, ConnectionLostError, DeadlineExceededError, LinkError
+from benchrunner.transport.paramiko_library import paramiko_library
+from benchrunner.transport.shell import Finished
+from benchrunner.transport.ssh_wire import plain
+
+SCRIPT: Final = 'echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?'
+"""What the shell on the board is given; never anything else, so that a simulated board can know it."""
+
+_END_SCRIPT: Final = (
+    'kill -s TERM -- "-$1" || kill -s TERM "$1" || exit 0; '
+    'for i in 1 2 3 4 5 6 7 8 9 10; do kill -s 0 -- "-$1" || exit 0; sleep 0.1 || sleep 1; done; '
+    'kill -s KILL -- "-$1"'
+)
+_END_BUDGET_S: Final = 15.0
+_PIECE_BYTES: Final = 32768
+_STDIN_POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
+_LINGER_S: Final = 2.0  # a daemon that the command left behind may hold its streams open
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MARK: Final = re.compile(rb"^(benchrunner-[0-9a-f]{16}) ([0-9]+)\n", re.MULTILINE)
+
+
+def command_line(
+    argv: Sequence[str], *, mark: str, environment: Mapping[str, str] | None = None, folder: str | None = None
+) -> str:
+    """The text that SSH sends for `argv`. Raises `ValueError` for words that no shell can be given."""
+    words = list(argv)
+    if not words or not words[0]:
+        raise ValueError("a command needs a program")
+    if environment:
+        for name in environment:
+            if not _VARIABLE.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of an environment variable")
+        if "=" in words[0]:
+            raise ValueError(f"{words[0]!r}: env would take the program for a variable")
+        words = ["env", *(f"{name}={value}" for name, value in environment.items()), *words]
+    # A folder named "-" or "-x" is a name, not an option.
+    where = folder if folder is None or folder.startswith("/") else f"./{folder}"
+    line = shlex.join(["sh", "-c", SCRIPT, "sh", mark, where or ".", *words])
+    if "\0" in line:
+        raise ValueError("a word of the command holds a NUL")
+    return f"exec {line}"
+
+
+def new_mark() -> str:
+    return f"benchrunner-{secrets.token_hex(8)}"
+
+
+def ending_words(group: int) -> list[str]:
+    """The command that ends another one: politely, then for good after about a second."""
+    return ["sh", "-c", f"{{ {_END_SCRIPT}; }} 2>/dev/null", "sh", str(group)]
+
+
+class Command:
+    """One command on one channel, from its start to its exit status."""
+
+    def __init__(self, channel: Any, what: str, host: str, deadline: Deadline) -> None:
+        self._channel = channel
+        self._what = what
+        self._host = host
+        self._deadline = deadline
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self.group: int | None = None  # number of the process group on the board, once it has been told
+
+    def finish(
+        self, line: str, stdin: bytes, max_output_bytes: int, on_stdout: Callable[[bytes], None] | None
+    ) -> Finished:
+        """Start it, feed it, read both streams to their ends, and wait for its status."""
+        paramiko = paramiko_library()
+        try:
+            wake = _Wake()
+            self._channel.in_buffer.set_event(wake)
+            self._channel.in_stderr_buffer.set_event(wake)
+            self._channel.settimeout(0.0)
+            self._start(line)
+            self._converse(wake, memoryview(stdin), max_output_bytes, on_stdout)
+            self._await_status()
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self.lost(error) from error
+        status = int(self._channel.exit_status)
+        self._note_group()
+        if status < 0:
+            raise self._without_status()
+        if self.group is None:
+            said = plain((bytes(self._stderr) + bytes(self._stdout)).decode(errors="replace"))
+            raise BoardError(
+                f"{self._host}: the login shell did not run {self._what}: status {status}, it says: {said}",
+                hint="the account needs a shell that takes commands, such as /bin/sh",
+            )
+        stderr = _MARK.sub(b"", bytes(self._stderr), count=1)
+        return Finished(status, bytes(self._stdout), stderr)
+
+    def lost(self, error: BaseException | None) -> LinkError | DeadlineExceededError:
+        """What to raise when the connection ended under the command."""
+        if self._deadline.expired:
+            return self.late()
+        reason = f": {plain(error)}" if error is not None and str(error) else ""
+        return ConnectionLostError(
+            f"{self._host}: connection lost while {self._what} ran{reason}",
+            hint="the board was switched off, restarted or crashed, or the network went away",
+        )
+
+    def late(self) -> DeadlineExceededError:
+        return DeadlineExceededError(
+            f"{self._host}: {self._what}: not done within {self._deadline.budget_s:g} s",
+            hint="the board is slower than expected, or the command hangs",
+        )
+
+    def _start(self, line: str) -> None:
+        try:
+            self._channel.exec_command(line)
+        except paramiko_library().SSHException as error:
+            if self._channel.transport.is_active():
+                raise BoardError(
+                    f"{self._host}: the SSH server refuses to run commands ({plain(error)})",
+                    hint="the account may be for file transfer only",
+                ) from error
+            raise
+
+    def _converse(
+        self, wake: _Wake, stdin: memoryview, limit: int, on_stdout: Callable[[bytes], None] | None
+    ) -> None:
+        quiet_s = 0.0
+        stdin_open = True
+        while True:
+            if self._drain(limit, on_stdout):
+                quiet_s = 0.0
+            if self._channel.eof_received or self._channel.closed:
+                self._drain(limit, on_stdout)
+                return
+            if stdin_open:
+                stdin = self._feed(stdin)
+                if not stdin:
+                    self._channel.shutdown_write()
+                    stdin_open = False
+            if self._deadline.expired:
+                raise self.late()
+            pause_s = min(_STDIN_POLL_S if stdin_open else 1.0, self._deadline.remaining_s())
+            if not wake.wait(pause_s) and self._channel.exit_status_ready():
+                quiet_s += pause_s
+                if quiet_s >= _LINGER_S:
+                    return
+
+    def _feed(self, stdin: memoryview) -> memoryview:
+        while stdin and self._channel.send_ready():
+            try:
+                sent = int(self._channel.send(bytes(stdin[:_PIECE_BYTES])))
+            except TimeoutError:
+                return stdin
+            except OSError:
+                if not self._channel.closed:
+                    raise
+                sent = 0
+            if sent == 0:
+                return stdin[:0]  # the command has ended, or reads no more
+            stdin = stdin[sent:]
+        return stdin
+
+    def _drain(self, limit: int, on_stdout: Callable[[bytes], None] | None) -> bool:
+        """Take over what has come on both streams."""
+        found = False
+        while self._channel.recv_ready():
+            piece = bytes(self._channel.recv(_PIECE_BYTES))
+            found = True
+            self._bounded(self._stdout, piece, limit, "standard output")
+            if on_stdout is not None and piece:
+                on_stdout(piece)
+        while self._channel.recv_stderr_ready():
+            found = True
+            self._bounded(
+                self._stderr, bytes(self._channel.recv_stderr(_PIECE_BYTES)), limit, "standard error"
+            )
+        if found and self.group is None:
+            self._note_group()
+        return found
+
+    def _bounded(self, stream: bytearray, piece: bytes, limit: int, name: str) -> None:
+        stream += piece
+        if len(stream) > limit:
+            raise LinkError(
+                f"{self._host}: {self._what} printed more than {limit} bytes on {name}",
+                hint="it starts with: " + plain(bytes(stream[:120]).decode(errors="replace")),
+            )
+
+    def _note_group(self) -> None:
+        if found := _MARK.search(bytes(self._stderr[: 64 << 10])):
+            self.group = int(found[2])
+
+    def _await_status(self) -> None:
+        if not self._channel.status_event.wait(self._deadline.remaining_s()):
+            raise self.late()
+
+    def _without_status(self) -> LinkError | DeadlineExceededError:
+        if not self._channel.transport.is_active():
+            return self.lost(self._channel.transport.get_exception())
+        return LinkError(
+            f"{self._host}: {self._what} ended without an exit status",
+            hint="it was killed on the board: `dmesg` tells whether memory ran out",
+        )
+
+
+class _Wake(threading.Event):
+    """Set when something has come on either stream; only the waiting thread clears it."""
+
+    def clear(self) -> None:
+        """paramiko clears when one stream is empty, and would hide what is on the other."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        found = super().wait(timeout)
+        super().clear()
+        return found

@@ -1,0 +1,120 @@
+"""What `~/.ssh/config` says about a host, as far as it matters here."""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchrunner.errors import UsageError
+from benchrunner.transport.paramiko_library import paramiko_library
+
+_DEEPEST_INCLUDE: Final = 16  # as OpenSSH has it
+_INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+?)\s*", re.IGNORECASE)
+_BLOCK = re.compile(r"\s*(host|match)(?:\s*=\s*|\s+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """The settings of one host; None or empty where the file says nothing."""
+
+    host: str | None = None
+    user: str | None = None
+    port: int | None = None
+    key_files: tuple[Path, ...] = ()
+    only_key_files: bool = False
+    jump: str | None = None
+    known_hosts: tuple[Path, ...] | None = None
+    host_key_alias: str | None = None
+
+
+class SshConfig:
+    """A parsed configuration; empty where there is no file.
+
+    StrictHostKeyChecking is not obeyed: a host's key is always checked.
+    """
+
+    def __init__(self, path: Path, lines: list[str]) -> None:
+        self._path = path
+        self._config: Any = None
+        if not lines:
+            return
+        paramiko = paramiko_library()
+        try:
+            self._config = paramiko.SSHConfig.from_text("\n".join(lines))
+        except paramiko.SSHException as error:
+            raise UsageError(
+                f"{path}: {error}", hint=f"`ssh -F {path} -G HOST` shows what ssh makes of it"
+            ) from error
+
+    @classmethod
+    def read(cls, path: Path) -> SshConfig:
+        """Raises `UsageError` for a file that cannot be read or parsed."""
+        return cls(path, _lines(path, depth=0) if path.is_file() else [])
+
+    def of(self, host: str) -> HostSettings:
+        """What is set for `host`, as it was typed."""
+        if self._config is None:
+            return HostSettings()
+        try:
+            found: dict[str, Any] = dict(self._config.lookup(host))
+        except Exception as error:  # Match exec without its package, tokens that cannot be expanded
+            raise UsageError(f"{self._path}: settings of {host!r}: {error}") from error
+        if found.get("proxycommand") and "proxyjump" not in found:
+            raise UsageError(
+                f"{self._path}: {host!r} is reached through a ProxyCommand, which benchrunner does not run",
+                hint="use ProxyJump, or give the way with the option for jump hosts",
+            )
+        port = str(found.get("port", ""))
+        if port and not (port.isdecimal() and 1 <= int(port) <= 65535):
+            raise UsageError(f"{self._path}: Port of {host!r}: expected 1 to 65535, found {port!r}")
+        files = found.get("userknownhostsfile")
+        return HostSettings(
+            host=found.get("hostname"),
+            user=found.get("user"),
+            port=int(port) if port else None,
+            key_files=tuple(Path(name) for name in found.get("identityfile", ()) if name.lower() != "none"),
+            only_key_files=str(found.get("identitiesonly", "no")).lower() == "yes",
+            jump=found.get("proxyjump"),
+            known_hosts=None if files is None else _paths(str(files)),
+            host_key_alias=found.get("hostkeyalias"),
+        )
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    words = re.findall(r'"([^"]*)"|(\S+)', text)
+    names = [quoted or plain for quoted, plain in words]
+    return tuple(Path(name.replace("%d", "~")).expanduser() for name in names if name.lower() != "none")
+
+
+def _lines(path: Path, *, depth: int) -> list[str]:
+    """The lines of a file and of what it includes; after an inclusion the block that it stands in goes on."""
+    if depth > _DEEPEST_INCLUDE:
+        raise UsageError(f"{path}: more than {_DEEPEST_INCLUDE} files include one another")
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    lines: list[str] = []
+    block = "Host *"
+    for line in text.splitlines():
+        if found := _INCLUDE.fullmatch(line):
+            for included in _included(found[1]):
+                lines += [*_lines(included, depth=depth + 1), block]
+            continue
+        if _BLOCK.match(line):
+            block = line
+        lines.append(line)
+    return lines
+
+
+def _included(text: str) -> list[Path]:
+    found: list[Path] = []
+    for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', text):
+        pattern = Path(quoted or plain).expanduser()
+        if not pattern.is_absolute():
+            pattern = Path.home() / ".ssh" / pattern
+        found += [Path(name) for name in sorted(glob.glob(str(pattern))) if Path(name).is_file()]  # noqa: PTH207
+    return found

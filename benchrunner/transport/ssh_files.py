@@ -1,0 +1,158 @@
+"""Files to and from a Linux board by SFTP, with a deadline for every wait."""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from benchrunner.deadline import Deadline
+from benchrunner.errors import BenchrunnerError, BoardError, ConnectionLostError, DeadlineExceededError
+from benchrunner.transport.paramiko_library import paramiko_library
+from benchrunner.transport.ssh_wire import plain
+
+_REMOVE_S: Final = 1.0
+_PIECE_BYTES: Final = 32768  # what every SFTP server takes in one request
+
+
+class NotWrittenError(Exception):
+    """The server took the file only in part and does not say why, as OpenSSH does when a disk is full."""
+
+
+class Files:
+    """An SFTP conversation over one channel; not usable any more once a deadline has passed in it."""
+
+    def __init__(self, channel: Any, host: str, deadline: Deadline) -> None:
+        paramiko = paramiko_library()
+        self._host = host
+        self._channel = channel
+        try:
+            self._limit(deadline, "SFTP")
+            channel.invoke_subsystem("sftp")
+            self._sftp: Any = paramiko.SFTPClient(channel)
+        except (paramiko.SSHException, EOFError, OSError, paramiko.SFTPError) as error:
+            if not channel.transport.is_active() or deadline.expired:
+                raise self._lost("SFTP", error, deadline) from error
+            raise BoardError(
+                f"{host}: the board offers no SFTP ({plain(error)})",
+                hint="install the package openssh-sftp-server on the board",
+            ) from error
+
+    def put(
+        self,
+        data: bytes,
+        path: str,
+        deadline: Deadline,
+        *,
+        mode: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        """Write a file; raises `NotWrittenError` where the server fails without a reason.
+
+        It is written beside its place and moved there when it is whole: what was there before stays until
+        then, and neither a link nor a device that has the name is written to.
+        """
+        what = f"writing {path}"
+        partial = f"{path}.{secrets.token_hex(4)}.part"
+        try:
+            self._limit(deadline, what)
+            with self._sftp.open(partial, "wbx") as file:
+                file.chmod(mode)
+                self._write(file, data, deadline, what, progress)
+            found_bytes = int(self._sftp.stat(partial).st_size)
+            if found_bytes != len(data):
+                raise NotWrittenError(f"{found_bytes} of {len(data)} bytes arrived")
+            self._sftp.posix_rename(partial, path)
+        except BaseException as error:
+            self._remove(partial)
+            if isinstance(error, Exception):
+                raise self._failure(what, path, error, deadline) from error
+            raise
+
+    def get(self, path: str, deadline: Deadline, *, max_bytes: int) -> bytes:
+        """Read a file, whatever size it claims to have: files of /proc say 0."""
+        what = f"reading {path}"
+        data = bytearray()
+        try:
+            self._limit(deadline, what)
+            with self._sftp.open(path, "rb") as file:
+                while piece := bytes(file.read(_PIECE_BYTES)):
+                    data += piece
+                    if len(data) > max_bytes:
+                        raise BoardError(f"{self._host}: {path}: larger than the {max_bytes} bytes expected")
+                    self._limit(deadline, what)
+        except Exception as error:
+            raise self._failure(what, path, error, deadline) from error
+        return bytes(data)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _remove(self, path: str) -> None:
+        """Remove a file, as far as that is possible."""
+        paramiko = paramiko_library()
+        try:
+            self._channel.settimeout(_REMOVE_S)
+            self._sftp.remove(path)
+        except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError):
+            pass  # not there, or the connection is gone: what went wrong before matters more
+
+    def _write(
+        self,
+        file: Any,
+        data: bytes,
+        deadline: Deadline,
+        what: str,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        pieces = range(0, len(data), _PIECE_BYTES)
+        for offset in pieces:
+            # Requests go out without waiting for answers; the last one waits for all of them, so that
+            # no refusal is missed.
+            file.set_pipelined(offset != pieces[-1])
+            file.write(data[offset : offset + _PIECE_BYTES])
+            self._limit(deadline, what)
+            if progress is not None:
+                progress(min(offset + _PIECE_BYTES, len(data)), len(data))
+
+    def _limit(self, deadline: Deadline, what: str) -> None:
+        deadline.check(f"{self._host}: {what}")
+        self._channel.settimeout(max(0.001, deadline.remaining_s()))
+
+    def _failure(self, what: str, path: str, error: Exception, deadline: Deadline) -> Exception:
+        paramiko = paramiko_library()
+        if isinstance(error, BenchrunnerError | NotWrittenError):
+            return error
+        if deadline.expired or not self._channel.transport.is_active() or self._channel.closed:
+            return self._lost(what, error, deadline)
+        match error:
+            case OSError(errno=errno.ENOENT):
+                folder = posixpath.dirname(path)
+                return BoardError(
+                    f"{self._host}: {path}: not there", hint=f"see `ls -la {folder}` on the board"
+                )
+            case OSError(errno=errno.EACCES):
+                return BoardError(
+                    f"{self._host}: {path}: no permission", hint="log in as another user, or change its mode"
+                )
+            case TimeoutError() | EOFError():
+                return self._lost(what, error, deadline)
+            case OSError():
+                return NotWrittenError(plain(error))
+            case paramiko.SSHException() | paramiko.SFTPError():
+                return BoardError(f"{self._host}: {what}: the SFTP server answers nonsense: {plain(error)}")
+        return error
+
+    def _lost(self, what: str, error: Exception, deadline: Deadline) -> BenchrunnerError:
+        if deadline.expired or isinstance(error, TimeoutError):
+            return DeadlineExceededError(
+                f"{self._host}: {what}: not done within {deadline.budget_s:g} s",
+                hint="the network to the board is slow, or the board hangs",
+            )
+        reason = f": {plain(error)}" if str(error) else ""
+        return ConnectionLostError(
+            f"{self._host}: connection lost while {what}{reason}",
+            hint="the board was switched off, restarted or crashed, or the network went away",
+        )
