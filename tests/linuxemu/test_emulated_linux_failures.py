@@ -13,7 +13,7 @@ from device_trees import device_tree
 from benchrunner.board import load_board
 from benchrunner.deadline import Deadline
 from benchrunner.errors import DeadlineExceededError, LabError, UsageError
-from benchrunner.linuxemu import TARGETS, LinuxImage, emulated_linux
+from benchrunner.linuxemu import TARGETS, EmulatedLinux, LinuxImage, emulated_linux
 from benchrunner.linuxemu import machine as machine_module
 
 BOARD = "stm32mp257f-dk"
@@ -102,20 +102,24 @@ def test_an_error_in_the_block_ends_the_emulator(boot: Path, monkeypatch: pytest
     boot.write_text("echo 'benchrunner: the network is up'; exec sleep 600\n")
     ports = machine_module._free_ports(2)
     monkeypatch.setattr(machine_module, "_free_ports", lambda _: ports)
-    seen = []
+    seen: list[tuple[EmulatedLinux, str, int, str]] = []
     with (
         pytest.raises(ZeroDivisionError),
         greeting_server(ports[0]),
         emulated_linux(load_board(BOARD), deadline=Deadline(60)) as running,
     ):
-        lines = running.known_hosts.read_text()
-        seen.append((running, lines, running.private_key.stat().st_mode & 0o777, running.console_tail()))
-        raise ZeroDivisionError
+        look_and_fail(running, seen)
     (board, known_hosts, mode, console) = seen[0]
     assert (board.port, board.dropbear_port, board.qemu) == (*ports, "9.8.7")
     assert known_hosts == "".join(f"[127.0.0.1]:{port} ssh-ed25519 AAAA\n" for port in ports)
     assert (mode, console) == (0o600, "benchrunner: the network is up")
     nothing_is_left(boot)
+
+
+def look_and_fail(running: EmulatedLinux, seen: list[tuple[EmulatedLinux, str, int, str]]) -> None:
+    mode = running.private_key.stat().st_mode & 0o777
+    seen.append((running, running.known_hosts.read_text(), mode, running.console_tail()))
+    raise ZeroDivisionError
 
 
 class greeting_server:  # noqa: N801
@@ -129,11 +133,15 @@ class greeting_server:  # noqa: N801
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes it where nobody came
         self._thread.join()
         self._listener.close()
 
     def _serve(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
         with connection:
             connection.sendall(b"SSH-2.0-none\r\n")
 
