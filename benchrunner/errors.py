@@ -139,6 +139,10 @@ class WrongChipError(BoardError):
     """The chip id differs from the board file's."""
 
 
+class WrongBoardError(BoardError):
+    """A Linux board's device tree differs from the board file's."""
+
+
 class WrongImageError(BoardError):
     """The firmware that runs is not the image that was built."""
 
