@@ -23,6 +23,6 @@ def load_results(folder: str | Path | Iterable[str | Path] = "results") -> panda
     `benchrunner.errors.UsageError` for a folder or file that does not exist. The columns and their units
     are in docs/python-api.md.
     """
-    from benchrunner import table  # imports pandas, which takes longer than everything else together
+    from benchrunner import history  # imports pandas, which takes longer than everything else together
 
-    return table.load_results(folder)
+    return history.load_results(folder, stacklevel=3)

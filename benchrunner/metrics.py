@@ -45,7 +45,7 @@ def median(samples: Sequence[float]) -> float:
     return (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def percentile_95(samples: Sequence[int]) -> int:
+def percentile_95(samples: Sequence[Number]) -> Number:
     """95th percentile by nearest rank: the ceil(0.95 n)-th smallest, always a value that was observed.
 
     Below n = 20 it is the maximum. Raises `ValueError` without samples.
@@ -66,7 +66,7 @@ def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
     return (ordered[rank - 1], ordered[-rank]) if rank else None
 
 
-def spread_percent(samples: Sequence[int]) -> float:
+def spread_percent(samples: Sequence[float]) -> float:
     """Range of the samples in per cent of their median; 0 when all are equal.
 
     Raises `ValueError` without samples, or when they differ around a median of 0.
@@ -80,7 +80,7 @@ def spread_percent(samples: Sequence[int]) -> float:
     return (high - low) * 100 / middle
 
 
-def classify(samples: Sequence[int]) -> CellClass:
+def classify(samples: Sequence[float]) -> CellClass:
     """Class of a cell from its samples. Raises `ValueError` without samples."""
     low, high = min(samples), max(samples)
     if low == high:

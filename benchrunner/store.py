@@ -164,7 +164,7 @@ def load_runs(sources: Path | Iterable[Path]) -> LoadedRuns:
     """
     runs: dict[str, StoredRun] = {}
     problems: list[StoreError] = []
-    for path in _documents([sources] if isinstance(sources, Path) else sources):
+    for path in documents([sources] if isinstance(sources, Path) else sources):
         try:
             run = load_run(path)
         except StoreError as error:
@@ -172,16 +172,19 @@ def load_runs(sources: Path | Iterable[Path]) -> LoadedRuns:
             continue
         first = runs.setdefault(run.document.run_id, run)
         if first is not run:
-            problems.append(
-                StoreError(
-                    f"{path}: left out, run {run.document.run_id} was already read from {first.path}",
-                    hint="remove one of the two copies",
-                )
-            )
+            problems.append(second_copy(path, run.document.run_id, first.path))
     return LoadedRuns(tuple(runs[run_id] for run_id in sorted(runs)), tuple(problems))
 
 
-def _documents(sources: Iterable[Path]) -> list[Path]:
+def second_copy(path: Path, run_id: str, first: Path) -> StoreError:
+    """What is said of the second document of a run id."""
+    return StoreError(
+        f"{path}: left out, run {run_id} was already read from {first}", hint="remove one of the two copies"
+    )
+
+
+def documents(sources: Iterable[Path]) -> list[Path]:
+    """The files that `load_runs` reads, in that order; `UsageError` for a source that does not exist."""
     paths: dict[Path, None] = {}  # a set that keeps the order: a file may be reached twice
     for source in sources:
         if source.is_dir():

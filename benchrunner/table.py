@@ -166,14 +166,14 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     return list(last.values())
 
 
-def load_results(folder: str | Path | Iterable[str | Path] = "results") -> pandas.DataFrame:
-    """What `benchrunner.load_results` does, which is where it is described."""
+def load_results(
+    folder: str | Path | Iterable[str | Path] = "results", *, stacklevel: int = 2
+) -> pandas.DataFrame:
+    """What `benchrunner.load_results` does, from the documents alone; warnings name that caller."""
     sources = [folder] if isinstance(folder, str | Path) else folder
     loaded = load_runs([Path(source) for source in sources])
     for problem in loaded.problems:
-        warnings.warn(
-            f"{problem.message} ({problem.hint})", stacklevel=3
-        )  # the caller of benchrunner.load_results
+        warnings.warn(f"{problem.message} ({problem.hint})", stacklevel=stacklevel)
     return to_frame(rows_of(loaded.runs))
 
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("publish", "Write the latest results into the marked tables of documents."),
     "why": ("why", "Print what a published number rests on."),
     "lint": ("lint", "Check published tables: sums, units, board names, stale cells."),
+    "export": ("export", "Write stored results to a Parquet file."),
     "flash": ("flash", "Write a binary to a board through its ROM bootloader."),
     "sim": ("sim", "Run a simulated board for other tools."),
     "models": ("models", "List the models that ship with benchrunner."),
