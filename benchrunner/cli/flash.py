@@ -12,6 +12,7 @@ import click
 
 from benchrunner.cli.parameters import BoardId
 from benchrunner.cli.progress import Progress
+from benchrunner.errors import BenchrunnerError
 
 if TYPE_CHECKING:
     from benchrunner.flash.program import Progress as Stage
@@ -65,6 +66,7 @@ def command(
     board = load_board(board_id)
     require_runnable(board)
     assert board.mcu is not None
+    _say_if_stale(image)
     data, deadline, journal = image.read_bytes(), Deadline(_BUDGET_S), Journal()
     lines = Lines() if boot_lines or board.mcu.serial.boot_lines else None
     shown = Progress()
@@ -109,3 +111,16 @@ def command(
             f"erased, {flashing.skipped_sectors} unchanged, verified by {flashing.verified_by} "
             f"in {flashing.duration_ns / 1e9:.1f} s"
         )
+
+
+def _say_if_stale(image: Path) -> None:
+    """Warn where the image lies in a project of ours whose sources are not those it was built from."""
+    from benchrunner.firmware.recorded import check_built, project_of
+
+    folder = project_of(image)
+    if folder is None:
+        return
+    try:
+        check_built(folder)
+    except BenchrunnerError as error:
+        click.echo(f"  ! {error.message}", err=True)

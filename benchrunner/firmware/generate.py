@@ -145,6 +145,8 @@ class _Writer:
 #define ARENA_BYTES {max(self.plan.arena_bytes, 8)}
 static _Alignas(16) uint8_t arena[ARENA_BYTES] __attribute__((section(".arena")));
 {self.kept()}
+static uint16_t layer_now; /* for the report of a fault: the layer that runs, counted from 1 */
+
 {bodies}
 static void run(void)
 {{
@@ -167,6 +169,7 @@ const bench_model_t bench_model = {{
     .arena_bytes = ARENA_BYTES,
     .inputs_overwritten = {int(self.plan.inputs_overwritten)},
     .kept_inputs = {"kept_inputs" if self.kept_bytes else "NULL"},
+    .layer_now = &layer_now,
 }};
 """
 
@@ -198,7 +201,7 @@ static _Alignas(16) uint8_t kept_inputs[{self.kept_bytes}] __attribute__((sectio
         lines[-1] += " */"
         structs: list[str] = []
         calls = [self.call(layer, call, structs) for call in layer.calls]
-        body = "".join(f"    {call}\n" for call in calls)
+        body = "".join(f"    {call}\n" for call in (f"layer_now = {layer.layer + 1};", *calls))
         return "\n".join([*lines, *structs, f"static void {self.function(layer)}(void)\n{{\n{body}}}\n"])
 
     def call(self, layer: Lowered, call: Call, structs: list[str]) -> str:

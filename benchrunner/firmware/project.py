@@ -13,15 +13,15 @@ from benchrunner import __version__
 from benchrunner.board import Board, list_boards
 from benchrunner.board.description import Mcu
 from benchrunner.durable import write_atomic
-from benchrunner.errors import UsageError, WrongImageError
+from benchrunner.errors import UsageError
 from benchrunner.firmware.compiled import CompiledModel
 from benchrunner.firmware.generate import comment, generate
 from benchrunner.firmware.mlperf import mlperf_source, mlperf_task
 from benchrunner.firmware.placement import Placement, place
+from benchrunner.firmware.recorded import FACTS, recorded_files
 from benchrunner.firmware.toolchain import ToolchainKind, flags_for
 from benchrunner.resources import shipped
 
-FACTS = "build.json"  # what the project was made from; also the list of its files
 INCLUDES = ("core", "kernels", "mlperf_tiny", "port", "board", "model", "image")
 ZIG_INCLUDE = "freestanding"
 BLOCK = "image/image_block.c"
@@ -111,7 +111,7 @@ def write_project(project: Project, folder: Path) -> None:
 
     Raises `UsageError` where the folder has other files at its top and is not a project of ours.
     """
-    earlier = _recorded(folder)
+    earlier = recorded_files(folder)
     if not earlier and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
             f"{folder}: is not empty, and not a project that benchrunner made",
@@ -128,47 +128,6 @@ def write_project(project: Project, folder: Path) -> None:
                 write_atomic(path, content) if name == FACTS else path.write_bytes(content)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
-
-
-def check_project(folder: Path, image_text: Mapping[str, str]) -> None:
-    """Whether the sources in `folder` are those that the image with `image_text` was built from.
-
-    Raises `WrongImageError` naming the files that differ, `UsageError` for a folder that is no project.
-    """
-    recorded = _recorded(folder)
-    if not recorded:
-        raise UsageError(f"{folder}: has no {FACTS}: not a project that benchrunner made")
-    changed = [
-        name
-        for name, digest in sorted(recorded.items())
-        if not (folder / name).is_file() or _sha256((folder / name).read_bytes()) != digest
-    ]
-    if changed:
-        raise WrongImageError(
-            f"{folder}: {len(changed)} of {len(recorded)} files are not as recorded: {', '.join(changed)}",
-            hint="build again; the image in flash is from other sources",
-        )
-    sources = json.loads((folder / FACTS).read_bytes())["sources_sha256"]
-    if image_text.get("sources") != sources:
-        raise WrongImageError(
-            f"{folder}: the image was built from sources {image_text.get('sources', 'unknown')[:16]}, "
-            f"the folder has {sources[:16]}",
-            hint="build again",
-        )
-
-
-def _recorded(folder: Path) -> dict[str, str]:
-    """File -> SHA-256 of the project in `folder`; empty where there is none."""
-    try:
-        document = json.loads((folder / FACTS).read_bytes())
-        return {str(name): str(digest) for name, digest in document["files"].items() if _inside(str(name))}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return {}
-
-
-def _inside(name: str) -> bool:
-    path = Path(name)
-    return not path.is_absolute() and ".." not in path.parts
 
 
 def _sha256(data: bytes) -> str:

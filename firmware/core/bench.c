@@ -532,6 +532,10 @@ _Noreturn void bench_fault(const port_fault_t *fault)
     bench_line_t line = {.count = 0};
     bench_line_text(&line, "exception ");
     bench_line_decimal(&line, fault->exception);
+    if (bench_model.layer_now != NULL && *bench_model.layer_now != 0) {
+        bench_line_text(&line, " layer=");
+        bench_line_decimal(&line, *bench_model.layer_now - 1u);
+    }
     for (unsigned at = 0; at < sizeof registers / sizeof registers[0]; at++) {
         uint32_t value;
         __builtin_memcpy(&value, (const uint8_t *)fault + registers[at].at, sizeof value);

@@ -21,7 +21,7 @@ typedef struct {
     uint32_t input_count;
     const bench_tensor_t *outputs;
     uint32_t output_count;
-    /* The whole network, without anything between the layers: what is timed. Inputs are kept intact, or the bench
+    /* The whole network, and nothing else: what is timed. Inputs are kept intact, or the bench
      * is told by `inputs_overwritten` to load them again before each run. */
     void (*run)(void);
     /* The same layers one by one, for the profile. A layer that the compiler of the graph has folded away is NULL;
@@ -35,6 +35,9 @@ typedef struct {
      * them before every run outside of the timed region (RAM that counts). Or NULL where there is no room: then a
      * run is one inference, and the host loads the inputs again before the next. */
     uint8_t *kept_inputs;
+    /* Each layer leaves its index plus 1 here, in two instructions: a fault in a kernel is told by it, as the
+     * kernel's return address is long overwritten then. NULL where the layers do not. */
+    uint16_t *layer_now;
 } bench_model_t;
 
 extern const bench_model_t bench_model;

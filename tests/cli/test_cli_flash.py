@@ -6,11 +6,16 @@ import json
 import random
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
+from tflite_builder import small_cnn
 
 from benchrunner.board import load_board
 from benchrunner.cli.flash import command
 from benchrunner.errors import WrongChipError
+from benchrunner.firmware.aot import build_image
+from benchrunner.firmware.toolchain import find_toolchain
+from benchrunner.model import parse_model
 from benchrunner.simulator.board import SimulatedBoard
 from benchrunner.simulator.rfc2217 import serve_rfc2217
 
@@ -47,3 +52,24 @@ def test_a_wrong_board_is_refused_and_what_is_on_it_is_said(tmp_path: Path) -> N
     assert isinstance(result.exception, WrongChipError)
     assert "flash was not touched" in result.stderr
     assert sum(sim.flash.erase_counts) == 0
+
+
+def test_an_image_whose_sources_were_changed_since_is_flashed_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHRUNNER_CACHE", str(tmp_path / "objects"))
+    board = load_board("nucleo-f401re")
+    project = tmp_path / "project"
+    build_image(board, parse_model(small_cnn(), "small"), project, find_toolchain())
+    image = project / "build" / "image.bin"
+    said = []
+    for change in (b"", b"\n"):
+        kernel = project / "kernels" / "softmax_s8.c"
+        kernel.write_bytes(kernel.read_bytes() + change)
+        with serve_rfc2217(SimulatedBoard(board)) as url:
+            options = ["--board", board.id, "--port", url, "--lines", "--no-start"]
+            done = CliRunner().invoke(command, [str(image), *options])
+        assert done.exit_code == 0, done.output
+        said.append(done.stderr)
+    assert "not as recorded" not in said[0]
+    assert "files are not as recorded: kernels/softmax_s8.c" in said[1]

@@ -17,7 +17,8 @@ from benchrunner.firmware.build import build
 from benchrunner.firmware.compiled import compile_model
 from benchrunner.firmware.elf import read_elf
 from benchrunner.firmware.fault import explain_fault
-from benchrunner.firmware.project import boards_with_ports, check_project
+from benchrunner.firmware.project import boards_with_ports
+from benchrunner.firmware.recorded import check_project
 from benchrunner.firmware.toolchain import Toolchain, ToolchainKind, find_toolchain, flags_for
 from benchrunner.model import Model, load_model, parse_model
 from benchrunner.zoo import resolve_model
@@ -151,12 +152,15 @@ def test_a_fault_is_decoded_to_function_and_layer(made: BuiltImage) -> None:
     elf = made.firmware.elf
     kernel = next(s for s in elf.symbols if s.name == made.project.compiled.layers[0].calls[0].function)
     layer = elf.symbol("layer_000_conv_2d")
-    behind = layer.address + layer.size_bytes  # a call that ends a function returns behind it
+    behind = (layer.address & ~1) + layer.size_bytes + 1  # a call that ends a function returns behind it
     report = f"exception 3 pc={kernel.address + 4:08x} lr={behind:08x} psr=61000003 sp=20000f80 cfsr=00000400"
     found = explain_fault(report, made.project, made.firmware)
-    assert found == f"in {kernel.name}, called from layer 0 CONV_2D (layer_000_conv_2d)"
-    lost = explain_fault("exception 3 pc=20000000 lr=ffffffff", made.project, made.firmware)
-    assert lost == "in 0x20000000, which is no code, called from 0xffffffff, which is no code"
+    assert found == f"in {kernel.name}, called from layer_000_conv_2d, layer 0 CONV_2D (layer_000_conv_2d)"
+    told = report.replace("exception 3", "exception 3 layer=8").replace(f"{behind:08x}", "00000008")
+    found = explain_fault(told, made.project, made.firmware)
+    assert found == f"in {kernel.name}, layer 8 SOFTMAX (layer_008_softmax)"
+    lost = explain_fault("exception 3 layer=999 pc=20000000 lr=ffffffff", made.project, made.firmware)
+    assert lost == "in 0x20000000, which is no code"
     assert explain_fault("the clock did not start", made.project, made.firmware) == ""
 
 
@@ -275,6 +279,50 @@ def run(*arguments: object) -> int:
         main([*map(str, arguments)])
     assert isinstance(caught.value.code, int)
     return caught.value.code
+
+
+def built_project(folder: Path) -> Path:
+    model = folder / "small.tflite"
+    model.write_bytes(built.small_cnn())
+    assert run("build", "--board", BOARD, "--model", model, "--out", folder / "out") == 0
+    return folder / "out"
+
+
+def test_a_project_that_is_as_it_was_built_passes_its_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = built_project(tmp_path)
+    capsys.readouterr()
+    assert run("build", "--check", out) == 0
+    said = capsys.readouterr().out
+    assert "files are as recorded, and the image is built from them" in said
+    assert image.read((out / "build" / "image.bin").read_bytes()).image_sha256.hex() in said
+
+
+def test_a_project_that_was_changed_or_not_built_fails_its_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = built_project(tmp_path)
+    kernel = out / "kernels" / "softmax_s8.c"
+    kernel.write_bytes(kernel.read_bytes() + b"\n")
+    capsys.readouterr()
+    assert run("build", "--check", out) == 3
+    assert "1 of" in (said := capsys.readouterr().err)
+    assert "kernels/softmax_s8.c" in said
+    (out / "build" / "image.bin").unlink()
+    assert run("build", "--check", out) == 2
+    assert "cmake --build" in capsys.readouterr().err
+    assert run("build", "--check", tmp_path) == 2
+    assert "not a project that benchrunner made" in capsys.readouterr().err
+
+
+def test_a_check_takes_no_board_and_a_build_needs_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("build", "--check", tmp_path, "--board", BOARD) == 2
+    assert "--check" in capsys.readouterr().err
+    assert run("build", "--board", BOARD) == 2
+    assert "--model" in capsys.readouterr().err
 
 
 def test_build_prints_the_footprint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

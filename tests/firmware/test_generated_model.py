@@ -100,7 +100,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 def test_a_layer_is_a_function_that_says_what_it_is() -> None:
     code = code_of(parse_model(built.small_cnn(), "m"))["model.c"]
     assert "/* Layer 0, CONV_2D\n" in code
-    assert re.search(r"static void layer_000_conv_2d\(void\)\n\{\n    conv\w*\(", code)
+    assert re.search(r"static void layer_000_conv_2d\(void\)\n\{\n    layer_now = 1;\n    conv\w*\(", code)
     assert "    layer_000_conv_2d();\n    layer_001_depthwise_conv_2d();\n" in code
     assert "    NULL,\n" in code  # the reshape does nothing
 
