@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,8 @@ class OpenSshServer:
         """Kill every connection without a word, as a power cut does; returns how many there were."""
         processes = self.connections()
         for number in processes:
-            os.kill(number, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # ended meanwhile
+                os.kill(number, signal.SIGKILL)
         return len(processes)
 
     def stop(self) -> None:

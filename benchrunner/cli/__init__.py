@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "Write stored results to a Parquet file."),
     "flash": ("flash", "Write a binary to a board through its ROM bootloader."),
     "sim": ("sim", "Run a simulated board for other tools."),
+    "accept-host-key": ("hosts", "Trust the host key of a Linux board, once it was compared."),
     "models": ("models", "List the models that ship with benchrunner."),
 }
 
