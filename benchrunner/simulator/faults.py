@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from enum import Enum, auto
+from typing import TypeVar
 
 from benchrunner.errors import UsageError
 
@@ -15,6 +16,8 @@ APPLICATION_STEPS = (
     *("output", "memory", "jump", "reset"),
 )
 STEPS = ROM_STEPS + APPLICATION_STEPS
+
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,18 @@ def parse(settings: Iterable[str]) -> Faults:
     Steps are `STEP`, `STEP:N` (the Nth time) or `STEP:N+` (from the Nth time on); stuck bits `ADDRESS:MASK`.
     Raises `UsageError` that names the setting and what it takes.
     """
+    return parse_into(Faults, settings, STEPS, ("erase", "write", "boot"))
+
+
+def parse_into(
+    kind: type[_Kind], settings: Iterable[str], steps: Collection[str], examples: tuple[str, str, str]
+) -> _Kind:
+    """The same for any dataclass of faults, whose board goes through `steps`; hints name three of them."""
     values: dict[str, object] = {}
-    known = {field.name: str(field.type).removesuffix(" | None") for field in fields(Faults)}
+    known = {
+        field.name: str(field.type).removesuffix(" | None")
+        for field in fields(kind)  # type: ignore[arg-type]  # a dataclass, which the type cannot say
+    }
     for setting in settings:
         name, separator, text = setting.partition("=")
         name = name.strip().replace("-", "_")
@@ -138,25 +151,24 @@ def parse(settings: Iterable[str]) -> Faults:
             hint = f"did you mean {close[0]}?" if close else "known faults: " + ", ".join(known)
             raise UsageError(f"--fault {setting}: no fault named {name!r}", hint=hint)
         try:
-            values[name] = _value(known[name], text.strip() if separator else "")
+            values[name] = _value(known[name], text.strip() if separator else "", steps)
         except ValueError as error:
-            raise UsageError(
-                f"--fault {setting}: {error}", hint=_EXAMPLES[known[name]].format(name)
-            ) from error
-    return Faults(**values)  # type: ignore[arg-type]  # each value was made by the kind of its field
+            hint = _EXAMPLES[known[name]].format(name, *examples)
+            raise UsageError(f"--fault {setting}: {error}", hint=hint) from error
+    return kind(**values)  # each value was made by the kind of its field
 
 
 _EXAMPLES = {
-    "int": "for example --fault {}=5",
-    "float": "for example --fault {}=0.5",
-    "bool": "for example --fault {}",
-    "At": "for example --fault {}=erase, {}=write:5 or {}=boot:1+",
-    "StuckBits": "for example --fault {}=0x08000010:0x01",
+    "int": "for example --fault {0}=5",
+    "float": "for example --fault {0}=0.5",
+    "bool": "for example --fault {0}",
+    "str": "for example --fault {0}=NAME",
+    "At": "for example --fault {0}={1}, {0}={2}:5 or {0}={3}:1+",
+    "StuckBits": "for example --fault {0}=0x08000010:0x01",
 }
-_EXAMPLES["At"] = _EXAMPLES["At"].replace("{}", "{0}")
 
 
-def _value(kind: str, text: str) -> object:
+def _value(kind: str, text: str, steps: Collection[str]) -> object:
     match kind:
         case "bool":
             if text.lower() in ("", "1", "true", "yes", "on"):
@@ -171,10 +183,14 @@ def _value(kind: str, text: str) -> object:
             if not 0.0 < number < float("inf"):
                 raise ValueError(f"expected a positive number, found {text!r}")
             return number
+        case "str":
+            if not text:
+                raise ValueError("expected a value")
+            return text
         case "At":
             step, separator, nth = text.partition(":")
-            if step not in STEPS:
-                raise ValueError(f"no step {step!r}; steps are {', '.join(STEPS)}")
+            if step not in steps:
+                raise ValueError(f"no step {step!r}; steps are {', '.join(steps)}")
             return At(step, _count(nth.removesuffix("+")) if separator else 1, nth.endswith("+"))
         case _:
             address, _, mask = text.partition(":")

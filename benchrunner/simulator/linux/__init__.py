@@ -1,0 +1,6 @@
+"""Linux boards in pure Python, behind a real SSH server."""
+
+from benchrunner.simulator.linux.faults import LinuxFaults, parse_linux
+from benchrunner.simulator.linux.ssh.server import SshBoard, serve_ssh_board
+
+__all__ = ["LinuxFaults", "SshBoard", "parse_linux", "serve_ssh_board"]

@@ -1,0 +1,134 @@
+"""What a simulated Linux board tells about itself in /proc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from benchrunner.simulator.linux.profile import Profile
+
+if TYPE_CHECKING:
+    from benchrunner.simulator.linux.machine import LinuxMachine
+
+SYSTEM_BYTES = 96 << 20
+"""What the system itself uses of the RAM: a round figure."""
+_KERNEL_SHARE = 0.03  # RAM that the kernel keeps to itself
+_SHELL_RSS_KIB = 3200
+
+
+def entries(machine: LinuxMachine) -> dict[str, Callable[[], bytes]]:
+    """Path -> what reading it gives."""
+    return {
+        "/proc/version": lambda: version_line(machine.profile).encode() + b"\n",
+        "/proc/cpuinfo": lambda: _cpuinfo(machine.profile),
+        "/proc/meminfo": lambda: _meminfo(machine),
+        "/proc/loadavg": lambda: _loadavg(machine),
+        "/proc/uptime": lambda: _uptime(machine),
+        "/proc/stat": lambda: _stat(machine),
+        "/proc/mounts": lambda: _mounts(machine),
+        "/proc/cmdline": lambda: b"root=/dev/mmcblk0p10 rootwait rw simulated\n",
+        "/proc/filesystems": lambda: b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\n\text4\n",
+        "/proc/modules": lambda: _modules(machine.profile),
+        "/proc/sys/kernel/hostname": lambda: f"{machine.profile.hostname}\n".encode(),
+        "/proc/sys/kernel/osrelease": lambda: f"{machine.profile.kernel}\n".encode(),
+        "/proc/sys/kernel/random/boot_id": lambda: f"{machine.boot_id}\n".encode(),
+        "/proc/sys/kernel/sched_rt_runtime_us": lambda: b"950000\n",
+        "/proc/sys/vm/drop_caches": lambda: b"0\n",
+        "/proc/self/status": lambda: status_text("cat", machine.next_pid(), _SHELL_RSS_KIB << 10),
+        "/proc/self/smaps_rollup": lambda: (
+            f"Rss: {_SHELL_RSS_KIB} kB\nPss: {_SHELL_RSS_KIB // 2} kB\n".encode()
+        ),
+        "/proc/self/cmdline": lambda: b"cat\0/proc/self/cmdline\0",
+    }
+
+
+def version_line(profile: Profile) -> str:
+    return (
+        f"Linux version {profile.kernel} (benchrunner@simulated) "
+        "(gcc 13.3.0, GNU ld 2.42) #1 SMP PREEMPT Thu Feb 20 15:18:15 UTC 2025"
+    )
+
+
+def status_text(name: str, pid: int, rss_bytes: int) -> bytes:
+    """/proc/PID/status, the lines that people read."""
+    kib = rss_bytes >> 10
+    return (
+        f"Name:\t{name}\nUmask:\t0022\nState:\tR (running)\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t1\n"
+        f"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmPeak:\t{kib + 900:8d} kB\nVmSize:\t{kib + 900:8d} kB\n"
+        f"VmHWM:\t{kib:8d} kB\nVmRSS:\t{kib:8d} kB\nThreads:\t1\n"
+    ).encode()
+
+
+def memory_bytes(machine: LinuxMachine) -> tuple[int, int]:
+    """RAM that Linux has, and what of it is available."""
+    total = round(machine.profile.linux.ram_bytes * (1.0 - _KERNEL_SHARE))
+    in_ram = sum(volume.used_bytes for volume in machine.files.volumes if volume.kind == "tmpfs")
+    return total, max(0, total - SYSTEM_BYTES - (0 if machine.faults.disk_full else in_ram))
+
+
+def _cpuinfo(profile: Profile) -> bytes:
+    cores = []
+    wide = profile.architecture == "aarch64"
+    for number in range(profile.linux.cpus):
+        lines = [f"processor\t: {number}"]
+        if not wide:
+            lines.append("model name\t: ARMv7 Processor rev 5 (v7l)")
+        lines += [
+            "BogoMIPS\t: 80.00" if wide else "BogoMIPS\t: 48.00",
+            f"Features\t: {profile.cpu_features} ",
+            "CPU implementer\t: 0x41",
+            f"CPU architecture: {8 if wide else 7}",
+            "CPU variant\t: 0x1" if wide else "CPU variant\t: 0x0",
+            f"CPU part\t: {profile.cpu_part}",
+            "CPU revision\t: 0" if wide else "CPU revision\t: 5",
+        ]
+        cores.append("\n".join(lines) + "\n\n")
+    tail = (
+        ""
+        if wide
+        else "Hardware\t: STM32 (Device Tree Support)\nRevision\t: 0000\nSerial\t\t: 0000000000000000\n"
+    )
+    return ("".join(cores) + tail).encode()
+
+
+def _meminfo(machine: LinuxMachine) -> bytes:
+    total, available = (value >> 10 for value in memory_bytes(machine))
+    cached = min(available // 3, 60_000)
+    return (
+        f"MemTotal:    {total:11d} kB\nMemFree:     {available - cached:11d} kB\n"
+        f"MemAvailable:{available:11d} kB\n"
+        f"Buffers:     {4200:11d} kB\nCached:      {cached:11d} kB\nSwapCached:  {0:11d} kB\n"
+        f"SwapTotal:   {0:11d} kB\nSwapFree:    {0:11d} kB\n"
+    ).encode()
+
+
+def _loadavg(machine: LinuxMachine) -> bytes:
+    one, five, fifteen = machine.processor.loads()
+    running = 1 + round(machine.faults.load or 0)
+    counts = f"{running}/{96 + len(machine.processes)} {machine.next_pid()}"
+    return f"{one:.2f} {five:.2f} {fifteen:.2f} {counts}\n".encode()
+
+
+def _uptime(machine: LinuxMachine) -> bytes:
+    up = machine.uptime_s()
+    return f"{up:.2f} {max(0.0, up * machine.profile.linux.cpus - machine.processor.busy_s):.2f}\n".encode()
+
+
+def _stat(machine: LinuxMachine) -> bytes:
+    busy = round(machine.processor.busy_s * 100)
+    idle = max(0, round(machine.uptime_s() * 100 * machine.profile.linux.cpus) - busy)
+    each = machine.profile.linux.cpus
+    lines = [f"cpu  {busy} 0 0 {idle} 0 0 0 0 0 0"]
+    lines += [f"cpu{number} {busy // each} 0 0 {idle // each} 0 0 0 0 0 0" for number in range(each)]
+    return ("\n".join(lines) + f"\nbtime {round(machine.wall_s() - machine.uptime_s())}\n").encode()
+
+
+def _mounts(machine: LinuxMachine) -> bytes:
+    lines = [
+        f"{volume.device} {volume.mount} {volume.kind} rw,relatime 0 0" for volume in machine.files.volumes
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _modules(profile: Profile) -> bytes:
+    return b"galcore 524288 0 - Live 0x0000000000000000 (O)\n" if profile.has_npu else b""

@@ -1,0 +1,1 @@
+"""The SSH side of a simulated Linux board: keys, connections, channels, SFTP."""
