@@ -97,6 +97,11 @@ def new_run_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
+def record_path(folder: Path, run_id: str) -> Path:
+    """Where the document of that id stands, or would."""
+    return folder / f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}" / f"{run_id}.json"
+
+
 def save_run(document: RunDocument, folder: Path) -> Path:
     """Write `document` to `folder/<YYYY-MM-DD>/<run_id>.json` and return that path.
 
@@ -109,8 +114,7 @@ def save_run(document: RunDocument, folder: Path) -> Path:
             f"run id {document.run_id!r}: expected the form 20261121T020000Z-1f0c93ab",
             hint="make it with benchrunner.store.new_run_id",
         )
-    day = document.run_id
-    path = folder / f"{day[:4]}-{day[4:6]}-{day[6:8]}" / f"{document.run_id}.json"
+    path = record_path(folder, document.run_id)
     _validate_instance(document, path)
     # A path on the command line may hold bytes that are no text (surrogates); JSON cannot carry them.
     text = json.dumps(asdict(document), ensure_ascii=False).encode("utf-8", "replace")

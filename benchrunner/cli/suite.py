@@ -1,0 +1,123 @@
+"""`benchrunner suite`: a night of cases over many boards."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchrunner.errors import ExitStatus, StoreError
+
+if TYPE_CHECKING:
+    from benchrunner.suite.file import Target
+
+_EPILOG = """\b
+A suite file:
+  name = "nightly"
+  case_deadline_s = 600
+  failures_of_a_board = 3       # so many in a row, and the board is set aside
+  [[matrix]]
+  boards = ["stm32h747i-disco", "nucleo-*"]
+  models = ["fdmobilenet_0.25_*_int8", "models/*.tflite"]
+  exclude = [{ board = "nucleo-f401re", model = "*_224_*" }]
+
+\b
+Examples:
+  benchrunner suite nightly.toml --list
+  benchrunner suite nightly.toml --sim
+  benchrunner suite nightly.toml --junit report.xml --json summary.json
+
+A suite that was stopped, also by kill -9, goes on where it was when it is started again; --new begins anew.
+Exit status: 0 all good, 1 a case failed, 2 usage, 3 board or lab, 130 Ctrl-C."""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--list", "only_list", is_flag=True, help="Print the cases and run nothing.")
+@click.option("--sim", is_flag=True, help="Use simulated boards, whatever the file says.")
+@click.option("--emulate", is_flag=True, help="Use emulated boards, whatever the file says.")
+@click.option("--new", is_flag=True, help="Begin anew where an unfinished run of this suite would go on.")
+@click.option("--jobs", type=click.IntRange(0, 4096), default=0, help="Boards at once; default: all of them.")
+@click.option("--lab", "lab_file", type=click.Path(path_type=Path), default=None, help="Use this lab.toml.")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write JUnit XML.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a summary as JSON.")
+@click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of the records.",
+)
+def command(
+    file: Path,
+    only_list: bool,
+    sim: bool,
+    emulate: bool,
+    new: bool,
+    jobs: int,
+    lab_file: Path | None,
+    junit_file: Path | None,
+    json_file: Path | None,
+    results: Path,
+) -> int:
+    """Run every case of a suite file, boards in parallel, and leave a row for each."""
+    if sim and emulate:
+        raise click.UsageError("--sim and --emulate exclude each other")
+    from benchrunner.suite.file import load_suite
+    from benchrunner.suite.plan import make_plan
+
+    target: Target | None = "sim" if sim else "emulate" if emulate else None
+    plan = make_plan(load_suite(file), target)
+    if only_list:
+        for case in plan.cases:
+            click.echo(f"{case.number:>4}  {case.target:<8} {case.title}  {case.runs} runs")
+        click.echo(f"{len(plan.cases)} cases on {len(plan.boards())} boards", err=True)
+        return ExitStatus.GOOD
+
+    from benchrunner.cli.suite_progress import SuiteProgress
+    from benchrunner.durable import write_atomic
+    from benchrunner.report import Kind, Layout, render
+    from benchrunner.store import new_run_id
+    from benchrunner.suite import journal as journals
+    from benchrunner.suite.engine import Options, Suite
+    from benchrunner.suite.reports import exit_status, junit, results_of, summary
+
+    going_on = None if new else journals.unfinished(results, plan)
+    suite_run = going_on or new_run_id(datetime.now(UTC))
+    journal = journals.create(results, suite_run, plan) if going_on is None else None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with journals.held(results / "suites" / suite_run):
+        journal = journal or journals.Journal(results, suite_run, plan)
+        before = len(journal.finished())
+        click.echo(
+            f"suite {plan.name}: {len(plan.cases)} cases on {len(plan.boards())} boards, run {suite_run}"
+            + (f", going on after {before} finished cases" if going_on else ""),
+            err=True,
+        )
+        progress = SuiteProgress(len(plan.cases), before)
+        try:
+            rows = Suite(journal, Options(jobs, lab_file), progress).run()
+        finally:
+            progress.done()
+        found = results_of(journal)
+    try:
+        if junit_file is not None:
+            write_atomic(junit_file, junit(journal, found))
+        if json_file is not None:
+            write_atomic(json_file, summary(journal, found).encode())
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename}: cannot be written: {error.strerror}",
+            hint="the records are under " + str(results),
+        ) from error
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(render([result.row for result in found], Kind.LATENCY, Layout.TEXT, width), nl=False)
+    bad = [result for result in found if not result.good]
+    click.echo(f"{len(found) - len(bad)} of {len(plan.cases)} cases good; run {suite_run}", err=True)
+    return exit_status(found, {row.case.number: row.exit_status for row in rows})

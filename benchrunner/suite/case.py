@@ -1,0 +1,62 @@
+"""One case of a suite, run as `benchrunner run` does it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchrunner.emulator.machines import board_or_machine, facts_sha256
+from benchrunner.record import NotMeasured, Outcome
+from benchrunner.report import cells
+from benchrunner.run import MLPERF_TINY, RunRequest, Step, run_case, run_tiny_case
+from benchrunner.simulator.faults import parse
+from benchrunner.suite.worker import Done, Order, Tell
+from benchrunner.table import row_of
+
+
+class _Told:
+    """A run's observer that passes on its steps."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._step = ""
+
+    def step(self, step: Step, detail: str) -> None:
+        self._step = step
+        self._tell(f"{step} {detail}".rstrip())
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self._tell(f"{self._step} {done * 100 // max(1, total)} %")
+
+    def note(self, text: str) -> None:
+        """The record has what matters."""
+
+
+def run(order: Order, tell: Tell) -> Done:
+    """Run the case and leave its record; see `benchrunner.run.run_case` for what it raises."""
+    case = order.case
+    board = board_or_machine(case.board)
+    request = RunRequest(
+        board=board,
+        board_file_sha256=facts_sha256(board),
+        model=Path(case.model),
+        engine=case.engine,
+        runs=case.runs,
+        simulate=case.target == "sim",
+        emulate=case.target == "emulate",
+        faults=parse(case.faults) if case.faults else None,
+        place=order.place,
+        results=order.results,
+        command=tuple(sys.argv[1:]),
+        run_id=order.run_id,
+        suite_run=order.suite_run,
+        stopped_by="the suite",
+    )
+    result = (run_tiny_case if case.engine == MLPERF_TINY else run_case)(request, _Told(tell))
+    measurement = result.measurement
+    good = measurement.outcome in (Outcome.OK, Outcome.DEGRADED)
+    row = row_of(measurement)
+    value = cells.latency(row)
+    if not isinstance(row.median_instructions, NotMeasured):
+        value = f"{row.median_instructions:,.0f} instructions"
+    return Done(measurement.outcome, value if good else measurement.reason, result.exit_status)

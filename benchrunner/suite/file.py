@@ -1,0 +1,111 @@
+"""The suite file: which boards, engines, models and options make up a night."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final, Literal
+
+from benchrunner import config
+from benchrunner.board import board_ids
+from benchrunner.config import FILE_CONFIG, Problem, UnusableError, Values, close_matches
+
+Target = Literal["real", "emulate", "sim"]
+
+_ENGINES: Final = ("aot", "mlperf-tiny", "tflite", "benchmark-model", "onnxruntime", "nbg")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What an exclusion leaves out: every key that is given must match, with * and ?."""
+
+    __pydantic_config__ = FILE_CONFIG
+
+    board: str = "*"
+    model: str = "*"
+    engine: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Every combination of its lists."""
+
+    __pydantic_config__ = FILE_CONFIG
+
+    boards: tuple[str, ...]  # ids, with * and ?
+    models: tuple[str, ...]  # names of the zoo with * and ?, or paths beside the suite file
+    engines: tuple[str, ...] = ()  # empty: the first of each board
+    runs: tuple[int, ...] = (10,)
+    starts: tuple[int, ...] = (1,)  # of Linux boards
+    threads: tuple[int, ...] = (1,)  # of Linux boards
+    target: Target | None = None  # the suite's, where it is not given
+    faults: tuple[str, ...] = ()  # of simulated and emulated boards
+    exclude: tuple[Pattern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFile:
+    __pydantic_config__ = FILE_CONFIG
+
+    name: str
+    matrix: tuple[Matrix, ...]
+    target: Target = "real"
+    case_deadline_s: int = 600
+    failures_of_a_board: int = 3  # so many in a row, and the board is set aside
+    tune: bool = False  # of Linux boards: governor `performance` while a case runs
+    exclude: tuple[Pattern, ...] = ()
+    folder: str = field(default="")  # of the suite file; not a key of it
+
+
+def load_suite(path: Path) -> SuiteFile:
+    """Read a suite file; raises `ConfigError` naming every problem in it."""
+    from dataclasses import replace
+
+    return replace(config.load(path, SuiteFile, [_rules]), folder=str(path.resolve().parent))
+
+
+def _rules(values: Values) -> Iterator[Problem]:
+    if "folder" in values.keys_at():
+        yield Problem(("folder",), "no such key: paths start at the suite file's folder", "one")
+    for key, low in (("case_deadline_s", 1), ("failures_of_a_board", 1)):
+        if values.usable(key) and values.at(key) < low:
+            yield Problem((key,), f"{low} or more", str(values.at(key)))
+    if values.usable("name") and not values.at("name").strip():
+        yield Problem(("name",), "a name", "an empty text")
+    if not values.usable("matrix"):
+        return
+    if not values.at("matrix"):
+        yield Problem(("matrix",), "at least one [[matrix]]", "none")
+    known = board_ids()
+    for index in range(len(values.at("matrix"))):
+        try:
+            yield from _matrix_rules(values, index, known)
+        except UnusableError:
+            continue
+
+
+def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Problem]:
+    matrix = values.at("matrix", index)
+    for key in ("boards", "models"):
+        if not matrix[key]:
+            yield Problem(("matrix", index, key), "at least one", "an empty list")
+    for number, board in enumerate(matrix["boards"]):
+        if not any(fnmatchcase(each, board) for each in known):
+            hint = close_matches(board, known)
+            found = config.show(board) + (f" ({hint})" if hint else "")
+            yield Problem(
+                ("matrix", index, "boards", number), "the id of a board, or a pattern of ids", found
+            )
+    for number, engine in enumerate(matrix.get("engines", ())):
+        if engine not in _ENGINES:
+            hint = close_matches(engine, _ENGINES)
+            found = config.show(engine) + (f" ({hint})" if hint else "")
+            yield Problem(("matrix", index, "engines", number), f"one of {', '.join(_ENGINES)}", found)
+    for key in ("runs", "starts", "threads"):
+        for number, value in enumerate(matrix.get(key, ())):
+            if not 1 <= value <= 100_000:
+                yield Problem(("matrix", index, key, number), "1 to 100000", str(value))
+    if matrix.get("faults") and (matrix.get("target") or values.at("target")) == "real":
+        yield Problem(("matrix", index, "faults"), 'target = "sim" or "emulate" for faults', "a real board")

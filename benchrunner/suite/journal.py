@@ -1,0 +1,193 @@
+"""What a suite has done so far, on disk: the plan, and one synced line for each thing that happened.
+
+A folder `suites/<id>/` under the results holds `plan.json`, `journal.jsonl` and two lock files. A case is
+finished when its record is there: its id stands in the journal before the case begins, so a suite that was
+killed at any moment finds out by looking whether the record of each case that had begun was written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchrunner.durable import write_atomic
+from benchrunner.errors import LabError, PlaceLockedError, StoreError
+from benchrunner.record import Outcome
+from benchrunner.store import load_run, record_path
+from benchrunner.suite.plan import Plan, PlannedCase
+
+_OLD_WORKERS_S: Final = 30.0  # a worker whose suite is gone ends itself in a third of this
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A case that has its record."""
+
+    number: int
+    run_id: str
+    path: Path
+
+
+class Journal:
+    """One run of a suite on disk, held by one process."""
+
+    def __init__(self, results: Path, suite_run: str, plan: Plan) -> None:
+        self.results, self.suite_run, self.plan = results, suite_run, plan
+        self.folder = results / "suites" / suite_run
+
+    def started(self, case: PlannedCase, run_id: str) -> None:
+        """Before the case begins: under which id its record will stand."""
+        self._append({"event": "started", "case": case.number, "run_id": run_id})
+
+    def final(self, case: PlannedCase, run_id: str) -> None:
+        """The case has its row, whatever it says."""
+        self._append({"event": "final", "case": case.number, "run_id": run_id})
+
+    def ended(self, complete: bool) -> None:
+        self._append({"event": "ended", "complete": complete})
+
+    def note(self, text: str) -> None:
+        self._append({"event": "note", "text": text})
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry | {"at": int(time.time())}).encode() + b"\n"
+        try:
+            with (self.folder / "journal.jsonl").open("ab") as stream:
+                stream.write(line)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder}: cannot write the suite's journal: {error.strerror}",
+                hint="free space; start the suite again, it goes on where it stopped",
+            ) from error
+
+    def finished(self) -> dict[int, Finished]:
+        """The cases that have their row, by number.
+
+        A case that was stopped because the suite ended has a record, and no row: it is run again.
+        """
+        found = {}
+        for number, run_id, final in _attempts(self.folder):
+            path = record_path(self.results, run_id)
+            if number not in found and path.is_file() and (final or not _is_abandoned(path)):
+                found[number] = Finished(number, run_id, path)
+        return found
+
+
+def create(results: Path, suite_run: str, plan: Plan) -> Journal:
+    """Begin a run of a suite. Raises `StoreError`."""
+    folder = results / "suites" / suite_run
+    text = json.dumps({"plan_sha256": plan.sha256, **asdict(plan)}, indent=1, sort_keys=True)
+    try:
+        write_atomic(folder / "plan.json", text.encode() + b"\n")
+        return Journal(results, suite_run, plan)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot begin the suite: {error.strerror}", hint="free space, or choose --out"
+        ) from error
+
+
+def unfinished(results: Path, plan: Plan) -> str | None:
+    """The newest run of just this plan that was not ended."""
+    for folder in sorted((results / "suites").glob("*/plan.json"), reverse=True):
+        try:
+            stored = json.loads(folder.read_bytes())
+        except (OSError, ValueError):
+            continue  # no plan of ours; nothing is lost by beginning anew
+        if isinstance(stored, dict) and stored.get("plan_sha256") == plan.sha256:
+            return None if _is_ended(folder.parent) else folder.parent.name
+    return None
+
+
+def _entries(folder: Path) -> Iterator[dict[str, Any]]:
+    """The journal's lines; what a kill left of the last one is no line."""
+    try:
+        data = (folder / "journal.jsonl").read_bytes()
+    except OSError:
+        return
+    for line in data.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
+
+
+def _is_ended(folder: Path) -> bool:
+    return any(entry.get("event") == "ended" and entry.get("complete") for entry in _entries(folder))
+
+
+def _attempts(folder: Path) -> list[tuple[int, str, bool]]:
+    """Case, id of its record, and whether that is its row, for every attempt in its order."""
+    attempts: dict[tuple[int, str], bool] = {}
+    for entry in _entries(folder):
+        match entry:
+            case {"event": "started" | "final" as event, "case": int(number), "run_id": str(run_id)}:
+                attempts[number, run_id] = event == "final"
+    return [(number, run_id, final) for (number, run_id), final in attempts.items()]
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        measurements = load_run(path).document.measurements
+    except StoreError:
+        return True  # damaged: not a row that anyone can read
+    return all(measurement.outcome is Outcome.ABANDONED for measurement in measurements)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Be the one process that runs this suite, after the workers of a killed one are gone.
+
+    Raises `PlaceLockedError` when another process runs it, `LabError` when old workers do not end.
+    """
+    suite = os.open(folder / "suite.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(suite, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlaceLockedError(
+                f"{folder}: this suite is running already",
+                hint="wait for it; a second run of the same suite: --new",
+            ) from None
+        workers = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _wait_for(workers, folder)
+            fcntl.flock(workers, fcntl.LOCK_UN)
+            yield
+        finally:
+            os.close(workers)
+    finally:
+        os.close(suite)
+
+
+def _wait_for(workers: int, folder: Path) -> None:
+    end_s = time.monotonic() + _OLD_WORKERS_S
+    while True:
+        try:
+            fcntl.flock(workers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end_s:
+                raise LabError(
+                    f"{folder}: processes of an earlier run do not end",
+                    hint=f"fuser {folder / 'workers.lock'} names them",
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def hold_as_worker(folder: Path) -> int:
+    """Hold, shared with other workers, what says that records may still be written. Ends with the process."""
+    descriptor = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
