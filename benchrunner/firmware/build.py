@@ -23,6 +23,7 @@ from benchrunner.resources import user_cache_folder
 
 BUILD = "build"
 _TIMEOUT_S = 300.0  # of one compiler run
+_RECIPE = "2"  # changes when the compiler is called in another way, so that older objects are not taken
 _OVERFLOW = re.compile(r"region [`'\"](\w+)[`'\"] overflowed by (\d+) bytes")
 _INCLUDE = re.compile(rb'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
@@ -71,7 +72,7 @@ class _Driver:
 
     def build(self) -> Firmware:
         (self.build_folder / "objects").mkdir(parents=True, exist_ok=True)
-        sources = (*self.project.sources, BLOCK)  # as CMake orders them
+        sources = (BLOCK, *self.project.sources)  # as CMake orders them: lld merges strings in that order
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
             keyed = list(pool.map(self._compile, sources))
         linked = self._link([key for key, _ in keyed], [path for _, path in keyed])
@@ -90,7 +91,9 @@ class _Driver:
         """The object of `source`, from the cache where it is there."""
         options = [*self.flags.compile, *self.include_flags, f"-ffile-prefix-map={self.root}=."]
         digest = hashlib.sha256(
-            "\n".join((self.toolchain.title, *self.flags.compile, *self.include_flags, source)).encode()
+            "\n".join(
+                (self.toolchain.title, *self.flags.compile, *self.include_flags, source, _RECIPE)
+            ).encode()
         )
         for name in self._closure(source):
             digest.update(name.encode() + b"\0" + hashlib.sha256(self.project.files[name]).digest())
@@ -99,7 +102,11 @@ class _Driver:
         kept = self.cache / key[:2] / f"{key}.o"
         if not kept.is_file():
             with _temporary(kept) as made:
-                self._run([*options, "-c", source, "-o", str(made)], source, self.root)
+                # Without -MD, which CMake gives, zig passes objects through its linker, which sorts strings.
+                depends = made.with_suffix(".d")
+                zig = ("-MD", "-MF", str(depends)) if self.toolchain.kind is ToolchainKind.ZIG else ()
+                self._run([*options, *zig, "-c", source, "-o", str(made)], source, self.root)
+                depends.unlink(missing_ok=True)
                 made.replace(kept)
         shutil.copyfile(kept, target)
         return key, target

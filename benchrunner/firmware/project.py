@@ -31,7 +31,7 @@ _INCLUDE = re.compile(rb'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`files` by path within the project. `sources` are linked in this order, before BLOCK."""
+    """`files` by path within the project. `sources` are linked in this order, behind BLOCK."""
 
     board: Board
     mcu: Mcu

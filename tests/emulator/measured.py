@@ -14,7 +14,7 @@ from benchrunner.emulator.machines import machine
 from benchrunner.emulator.qemu import serve_qemu
 from benchrunner.firmware.aot import emit_project
 from benchrunner.firmware.build import Firmware, build
-from benchrunner.firmware.toolchain import find_toolchain
+from benchrunner.firmware.toolchain import ToolchainKind, find_toolchain
 from benchrunner.flash.entry import enter
 from benchrunner.flash.journal import Journal
 from benchrunner.flash.program import Options, program
@@ -42,16 +42,18 @@ class Measured:
     memory: Memory
 
 
-def built(board: Board, model: Path, folder: Path) -> Firmware:
+def built(board: Board, model: Path, folder: Path, kind: ToolchainKind | None = None) -> Firmware:
     project = emit_project(board, load_model(model), folder)
-    return build(project, folder, find_toolchain())
+    return build(project, folder, find_toolchain(kind))
 
 
 @contextmanager
-def on_stm32(board_id: str, model: Path, folder: Path) -> Iterator[tuple[Transport, EmulatedFirmware]]:
+def on_stm32(
+    board_id: str, model: Path, folder: Path, *, kind: ToolchainKind | None = None
+) -> Iterator[tuple[Transport, EmulatedFirmware]]:
     """Flashed through the ROM boot loader over RFC 2217, then reset into the application."""
     board = load_board(board_id)
-    image = built(board, model, folder).binary
+    image = built(board, model, folder, kind).binary
     firmware = EmulatedFirmware(board)
     with serve_rfc2217(emulated_board(board, firmware=firmware)) as url:
         transport = open_transport(url, baud_hz=BAUD_HZ, parity=Parity.EVEN, lines=Lines())
@@ -69,9 +71,16 @@ def on_stm32(board_id: str, model: Path, folder: Path) -> Iterator[tuple[Transpo
 
 
 @contextmanager
-def on_qemu(board_id: str, model: Path, folder: Path, *, deadline_s: float = 120.0) -> Iterator[Transport]:
+def on_qemu(
+    board_id: str,
+    model: Path,
+    folder: Path,
+    *,
+    deadline_s: float = 120.0,
+    kind: ToolchainKind | None = None,
+) -> Iterator[Transport]:
     found = machine(board_id)
-    firmware = built(found.board(), model, folder)
+    firmware = built(found.board(), model, folder, kind)
     with serve_qemu(found, firmware.elf_path, deadline_s=deadline_s) as url:
         transport = open_transport(url, baud_hz=BAUD_HZ, parity=Parity.NONE)
         try:

@@ -15,6 +15,7 @@ from benchrunner.emulator import qemu
 from benchrunner.emulator.machines import MACHINES, machine
 from benchrunner.emulator.qemu import serve_qemu
 from benchrunner.errors import UsageError
+from benchrunner.firmware.toolchain import ToolchainKind
 from benchrunner.protocol.messages import FidelityCode
 
 
@@ -71,6 +72,21 @@ def test_a_cortex_m55_gives_the_answers_of_the_oracle(model: Path, tmp_path: Pat
         found = measure(transport, model)
     assert found.outputs == found.expected
     assert found.manifest.counter_running
+
+
+def test_the_compiler_that_pip_installs_makes_firmware_with_the_answers_of_the_oracle(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHRUNNER_CACHE", str(tmp_path / "objects"))
+    with on_stm32("stm32h747i-disco", model, tmp_path / "ours", kind=ToolchainKind.ZIG) as (transport, core):
+        found = measure(transport, model)
+    assert core.faults == []
+    assert found.manifest.text["compiler"].startswith("zig cc")
+    assert found.outputs == found.expected
+    assert len(set(found.instructions)) == 1
+    for witness in ("mps2-an500", "mps3-an547"):  # the M55's vector instructions, too
+        with on_qemu(witness, model, tmp_path / witness, kind=ToolchainKind.ZIG) as transport:
+            assert measure(transport, model).outputs == found.expected
 
 
 def test_qemu_that_is_not_installed_is_an_error_that_says_what_to_install(

@@ -65,11 +65,14 @@ def test_elf_and_binary_are_the_same_image(made: BuiltImage) -> None:
     assert set(made.firmware.binary[len(found) :]) <= {0xFF}
 
 
-def test_the_plain_cmake_project_makes_the_same_bytes(made: BuiltImage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ToolchainKind)
+def test_the_plain_cmake_project_makes_the_same_bytes(kind: ToolchainKind, tmp_path: Path) -> None:
+    made = build_image(load_board(BOARD), small(), tmp_path / "out", find_toolchain(kind))
     moved = tmp_path / "elsewhere with spaces"
     shutil.copytree(tmp_path / "out", moved, ignore=shutil.ignore_patterns("build"))
     shutil.rmtree(tmp_path / "out" / "core")  # nothing outside of the folder is needed
-    for command in (["cmake", "-B", "build"], ["cmake", "--build", "build", "--parallel", "4"]):
+    configure = ["cmake", "-B", "build", f"-DBENCH_COMPILER={kind}"]
+    for command in (configure, ["cmake", "--build", "build", "--parallel", "4"]):
         done = subprocess.run(command, cwd=moved, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "warning:" not in done.stdout + done.stderr
