@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas
 
 _INT64 = range(-(2**63), 2**63)
+_OWN_ESTIMATORS = ("median of the timed inferences", "median of the starts' medians")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Row:
     clock_hz: int | NotMeasured
     starts: int | NotMeasured
     timed_runs: int | NotMeasured
+    latency_estimator: str | NotMeasured
     cell_class: str | NotMeasured
     latency_median_ms: float | NotMeasured
     latency_ci_low_ms: float | NotMeasured
@@ -216,6 +218,7 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
         others = (
             "starts",
             "timed_runs",
+            "latency_estimator",
             "cell_class",
             "spread_percent",
             "median_cycles",
@@ -228,13 +231,16 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
     replicates: list[int] | list[float] = medians if len(medians) > 1 else samples
     middle = metrics.median(replicates)
     low, high = metrics.median_interval(replicates) or (None, None)
+    estimator = measurement.conditions.get("estimator")
+    # Figures of a tool are no samples: they have no percentile, and their class says nothing of the board.
+    figures = NotMeasured("the tool tells one figure for each start") if estimator else None
     values = (
         middle,
         low,
         high,
-        metrics.percentile_95(samples),
-        min(samples),
-        max(samples),
+        figures or metrics.percentile_95(samples),
+        figures or min(samples),
+        figures or max(samples),
         _median_known([start.cold_counts for start in latency.starts]),
         _median_known([start.init_counts for start in latency.starts]),
     )
@@ -251,8 +257,10 @@ def _latency_columns(measurement: Measurement) -> dict[str, Any]:
     return columns | {
         "starts": len(latency.starts),
         "timed_runs": len(samples),
-        "cell_class": metrics.classify(samples).value,
-        "spread_percent": metrics.spread_percent(samples) if middle else NotMeasured("the median is 0"),
+        "latency_estimator": str(estimator) if estimator else _OWN_ESTIMATORS[len(medians) > 1],
+        "cell_class": figures or metrics.classify(samples).value,
+        "spread_percent": figures
+        or (metrics.spread_percent(samples) if middle else NotMeasured("the median is 0")),
         "median_cycles": cycles,
         "median_instructions": instructions,
     }

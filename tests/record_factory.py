@@ -19,8 +19,10 @@ from benchrunner.record import (
     NotMeasured,
     Outcome,
     OutputCheck,
+    ProcessMemory,
     Provenance,
     RunDocument,
+    Shares,
     Start,
     TimingModel,
 )
@@ -142,6 +144,63 @@ def timed(*counts: int, cold: int | None = None, counter_hz: int = LATENCY.count
     start = LATENCY.starts[0]
     start = replace(start, timed_counts=counts, cold_counts=start.cold_counts if cold is None else cold)
     return replace(LATENCY, starts=(start,), counter_hz=counter_hz)
+
+
+def linux(
+    *,
+    case: dict[str, Any] | None = None,
+    starts: tuple[tuple[int, ...], ...] = ((22_760_000,) * 9 + (22_800_000,),) * 6,
+    **changes: Any,
+) -> Measurement:
+    """A plausible measurement of a Linux board; `starts` are the timed nanoseconds of each."""
+    on_linux = {
+        "board": "stm32mp157f-dk2",
+        "board_class": BoardClass.LINUX,
+        "board_name": "STM32MP157F-DK2",
+        "series": "STM32MP1",
+        "engine": "tflite",
+        "engine_version": "tflite_runtime 2.11.0",
+        "execution_engine": "2 CPU",
+        "clock_hz": 800_000_000,
+        "starts": len(starts),
+    }
+    unused = NotMeasured("no accelerator was used")
+    no_flash = NotMeasured("a Linux board has no footprint in flash")
+    values: dict[str, Any] = {
+        "fidelity": Fidelity.MEASURED,
+        "timing_model": NotMeasured("a real board"),
+        "latency": Latency(
+            unit=CounterUnit.NANOSECONDS,
+            counter_hz=1_000_000_000,
+            starts=tuple(
+                Start(
+                    init_counts=3_300_000,
+                    cold_counts=31_000_000,
+                    warmup_counts=(22_900_000,),
+                    timed_counts=timed_ns,
+                    output_crc32=(1,) * len(timed_ns),
+                )
+                for timed_ns in starts
+            ),
+            overhead_counts=900,
+            overhead_subtracted=False,
+        ),
+        "footprint": Footprint(*(no_flash,) * 6),
+        "flashing": NotMeasured("a Linux board is not flashed"),
+        "clock": NotMeasured("the system's clock"),
+        "process_memory": ProcessMemory(20 << 20, 21 << 20, 24 << 20, "VmHWM of /proc/self/status"),
+        "shares": Shares(unused, unused, 100.0, "no accelerator was used"),
+        "conditions": {
+            "governor": "performance",
+            "cpu_khz": 800_000,
+            "temperature_c.cpu": "45.2",
+            "load_1min": "0.05",
+            "x_linux_ai_version": "v5.1.0",
+            "kernel": "6.1.82",
+        },
+        "conditions_after": {"governor": "performance", "cpu_khz": 650_000, "temperature_c.cpu": "51.0"},
+    }
+    return measurement(case=on_linux | (case or {}), **(values | changes))
 
 
 def failed(reason: str, outcome: Outcome = Outcome.FAILED) -> Measurement:

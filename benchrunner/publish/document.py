@@ -11,13 +11,20 @@ from typing import Final
 from benchrunner.config import close_matches
 from benchrunner.errors import ConfigError
 from benchrunner.publish.blocks import Block, comment, find_blocks, replace_blocks, suffix_of
-from benchrunner.record import Fidelity
+from benchrunner.record import BoardClass, Fidelity
 from benchrunner.report import Kind, Layout
 from benchrunner.report.style import Style, styled
 from benchrunner.table import Row, latest
 
-TABLES: Final = {"mcu-latency": Kind.LATENCY, "mcu-footprint": Kind.FOOTPRINT}
+TABLES: Final = {
+    "mcu-latency": Kind.LATENCY,
+    "mcu-footprint": Kind.FOOTPRINT,
+    "mpu-latency": Kind.MPU,
+    "combined": Kind.COMBINED,
+}
 """Names of tables in blocks."""
+
+_CLASS_OF_TABLE: Final = {"mpu-latency": BoardClass.LINUX, "combined": None}  # others: microcontrollers
 
 _MAX_DOCUMENT_BYTES = 16 << 20
 
@@ -105,10 +112,12 @@ def _published(file: Path, block: Block, rows: Sequence[Row]) -> Published:
 
 
 def _chosen(rows: Sequence[Row], attributes: Mapping[str, str], fidelity: str | None) -> list[Row]:
+    board_class = _CLASS_OF_TABLE.get(attributes["table"], BoardClass.MCU)
+
     def wanted(row: Row) -> bool:
         return (
             fidelity in (None, row.fidelity)
-            and (row.board_class == "mcu") == attributes["table"].startswith("mcu")
+            and board_class in (None, row.board_class)
             and all(
                 fnmatchcase(getattr(row, key), attributes[key])
                 for key in ("board", "model", "engine")

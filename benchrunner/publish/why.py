@@ -10,6 +10,7 @@ from benchrunner.errors import UsageError
 from benchrunner.publish.document import publish, read_document
 from benchrunner.record import CounterUnit, Measurement, NotMeasured, OutputCheck
 from benchrunner.report import cells
+from benchrunner.report.linux import is_figure
 from benchrunner.store import StoredRun
 from benchrunner.table import row_of, rows_of
 
@@ -110,6 +111,8 @@ def _latency_lines(measurement: Measurement) -> list[str]:
     starts = len(latency.starts)
     of = "the starts' medians" if starts > 1 else "the samples"
     lines = [f"  latency     {rounded}: median of {of}, {row.cell_class}, p95 and interval from the same"]
+    if is_figure(row):
+        lines = [f"  latency     {rounded}: median of {starts} figures; {row.latency_estimator}"]
     if latency.unit is not CounterUnit.INSTRUCTIONS:
         lines.append(f"  unrounded   {row.latency_median_ms} ms = counts / {latency.counter_hz} Hz")
     lines.append(

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import assert_never
 
 from benchrunner.report import data, latex, markdown, text
-from benchrunner.report.cells import Kind, tables
+from benchrunner.report.cells import Kind
 from benchrunner.report.summary import format_tables, run_summary
+from benchrunner.report.tables import tables
 from benchrunner.table import Row
 
 __all__ = ["Kind", "Layout", "format_tables", "render", "run_summary"]

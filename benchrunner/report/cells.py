@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import assert_never
 
 from benchrunner.record import Fidelity, NotMeasured, Outcome
 from benchrunner.table import Row
@@ -48,8 +47,10 @@ _CENT = Decimal("0.01")
 class Kind(StrEnum):
     """Which table."""
 
-    LATENCY = "latency"
-    FOOTPRINT = "footprint"
+    LATENCY = "latency"  # of microcontrollers and of Linux boards, each in its own table
+    FOOTPRINT = "footprint"  # of microcontrollers
+    MPU = "mpu"  # Linux boards
+    COMBINED = "combined"  # all boards, one definition of latency
     ALL = "all"
 
 
@@ -61,18 +62,6 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
-
-
-def tables(rows: Sequence[Row], kind: Kind) -> list[Table]:
-    match kind:
-        case Kind.LATENCY:
-            return [latency_table(rows)]
-        case Kind.FOOTPRINT:
-            return [footprint_table(rows)]
-        case Kind.ALL:
-            return [latency_table(rows), footprint_table(rows)]
-        case _:
-            assert_never(kind)
 
 
 def latency_table(rows: Sequence[Row]) -> Table:
@@ -91,13 +80,7 @@ def latency_table(rows: Sequence[Row]) -> Table:
         )
         for row in rows
     ]
-    notes = _notes(rows)
-    for version in sorted({row.timing_model for row in rows if isinstance(row.timing_model, str)}):
-        notes.append(
-            f"simulated times come from timing model {version}; "
-            "± is its median error on models that it was not fitted on"
-        )
-    return _table("MCU inference time", LATENCY_COLUMNS, cells, notes)
+    return made_table("MCU inference time", LATENCY_COLUMNS, cells, latency_notes(rows))
 
 
 def footprint_table(rows: Sequence[Row]) -> Table:
@@ -119,7 +102,7 @@ def footprint_table(rows: Sequence[Row]) -> Table:
         )
         for row in rows
     ]
-    return _table("MCU memory footprint", FOOTPRINT_COLUMNS, cells, _notes(rows))
+    return made_table("MCU memory footprint", FOOTPRINT_COLUMNS, cells, altered_notes(rows))
 
 
 def latency(row: Row) -> str:
@@ -205,13 +188,23 @@ def _plain(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
-def _table(
+def made_table(
     title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], notes: Sequence[str]
 ) -> Table:
+    """A table whose every cell is one harmless line."""
     lines = tuple(tuple(one_line(cell) for cell in row) for row in rows)
     return Table(title, header, lines, tuple(one_line(note) for note in notes))
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def latency_notes(rows: Sequence[Row]) -> list[str]:
+    """What a reader of times has to know: altered documents, and where simulated times come from."""
+    return altered_notes(rows) + [
+        f"simulated times come from timing model {version}; "
+        "± is its median error on models that it was not fitted on"
+        for version in sorted({row.timing_model for row in rows if isinstance(row.timing_model, str)})
+    ]
+
+
+def altered_notes(rows: Sequence[Row]) -> list[str]:
     altered = sorted({row.run_id for row in rows if row.altered})
     return [f"altered: run {run_id} is not as it was written" for run_id in altered]

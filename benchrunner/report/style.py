@@ -7,8 +7,9 @@ from dataclasses import replace
 from enum import StrEnum
 
 from benchrunner.record import Fidelity
-from benchrunner.report import Kind, Layout, cells, latex, markdown
+from benchrunner.report import Kind, Layout, latex, markdown
 from benchrunner.report.cells import Table
+from benchrunner.report.tables import tables
 from benchrunner.table import Row
 
 
@@ -27,7 +28,7 @@ def styled(rows: Sequence[Row], kind: Kind, layout: Layout, style: Style) -> str
 
     The zoo has no column `fidelity`; it is left away where every row is measured, and only there.
     """
-    (table,) = cells.tables(rows, kind)
+    (table,) = tables(rows, kind)
     if style is not Style.BENCHRUNNER:
         if all(row.fidelity == Fidelity.MEASURED for row in rows):
             table = _without(table, "fidelity")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchrunner.record import Measurement, NotMeasured, OutputCheck, TimingModel
-from benchrunner.report import cells, text
+from benchrunner.record import BoardClass, Measurement, NotMeasured, OutputCheck, TimingModel
+from benchrunner.report import cells, linux, linux_summary, text
+from benchrunner.report.tables import tables
 from benchrunner.table import Row, row_of
 
 # A first inference slower than this is worth a line: caches and flash accelerator were cold.
@@ -19,8 +20,11 @@ def run_summary(measurement: Measurement) -> str:
     lines = [
         f"{case.model} {case.format}  on  {case.board_name} ({_clock(row)})  {cells.fidelity(row)}",
         f"  latency  {_latency(row)}",
-        f"  RAM      {_sum(('activations', row.activation_ram_bytes), ('runtime', row.runtime_ram_bytes))}",
-        f"  flash    {_sum(('weights', row.weights_flash_bytes), ('code', row.code_flash_bytes))}",
+        *(
+            linux_summary.details(measurement, row)
+            if case.board_class is BoardClass.LINUX
+            else _footprint(row)
+        ),
         f"  output   {_output(measurement.output)}",
     ]
     timed = not isinstance(row.latency_median_ms, NotMeasured)
@@ -30,14 +34,22 @@ def run_summary(measurement: Measurement) -> str:
     return "\n".join(cells.one_line(line) for line in lines)
 
 
+def _footprint(row: Row) -> list[str]:
+    return [
+        f"  RAM      {_sum(('activations', row.activation_ram_bytes), ('runtime', row.runtime_ram_bytes))}",
+        f"  flash    {_sum(('weights', row.weights_flash_bytes), ('code', row.code_flash_bytes))}",
+    ]
+
+
 def format_tables(measurements: Sequence[Measurement], width: int | None = None) -> str:
     """The latency and the footprint table of `measurements`, for a terminal of `width` characters."""
     rows = [row_of(measurement) for measurement in measurements]
-    return "\n".join(text.layout(table, width) for table in cells.tables(rows, cells.Kind.ALL))
+    return "\n".join(text.layout(table, width) for table in tables(rows, cells.Kind.ALL))
 
 
 def _clock(row: Row) -> str:
-    return f"clock {row.clock_hz}" if isinstance(row.clock_hz, NotMeasured) else cells.frequency(row.clock_hz)
+    text = f"clock {row.clock_hz}" if isinstance(row.clock_hz, NotMeasured) else cells.frequency(row.clock_hz)
+    return f"{row.execution_engine}, {text}" if row.board_class == BoardClass.LINUX else text
 
 
 def _sum(*parts: tuple[str, int | NotMeasured]) -> str:
@@ -57,14 +69,20 @@ def _latency(row: Row) -> str:
         if isinstance(row.median_instructions, NotMeasured):
             return str(row.latency_median_ms)
         return f"{row.latency_median_ms}; {row.median_instructions:,.0f} instructions"
-    parts = [
-        f"{cells.latency(row)} {_interval(row)}",
-        f"p95 {_bare(row.latency_p95_ms)}",
-        f"min {_bare(row.latency_min_ms)}",
-        f"n={row.timed_runs} {row.cell_class}",
-        f"cold {cells.milliseconds(row.latency_cold_ms)}",
-    ]
+    parts = [f"{cells.latency(row)} {_interval(row)}"]
+    if linux.is_figure(row):
+        parts.append(f"{linux.replicates(row)}: {row.latency_estimator}")
+    else:
+        parts += [f"p95 {_bare(row.latency_p95_ms)}", f"min {_bare(row.latency_min_ms)}"]
+        parts.append(f"{_replicates(row)} {row.cell_class}")
+    parts.append(f"cold {cells.milliseconds(row.latency_cold_ms)}")
+    if row.board_class == BoardClass.LINUX:
+        parts.append(f"init {cells.milliseconds(row.latency_init_ms)}")
     return "  ".join(parts)
+
+
+def _replicates(row: Row) -> str:
+    return f"n={row.timed_runs}" if row.starts == 1 else linux.replicates(row)
 
 
 def _interval(row: Row) -> str:
