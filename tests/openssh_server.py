@@ -162,7 +162,10 @@ def openssh_server(
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> None:
     """A key pair: `path` and `path`.pub."""
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", path], check=True, timeout=60
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", path]
+        + (["-b", "2048"] if kind == "rsa" else []),
+        check=True,
+        timeout=60,
     )
 
 

@@ -254,7 +254,7 @@ class SshShell:
             return self._transport.open_session(timeout=max(0.1, deadline.remaining_s()))
         except (paramiko.SSHException, EOFError, OSError) as error:
             deadline.check(f"{self._target.address}: {what}")
-            if self.alive:
+            if isinstance(error, paramiko.ChannelException):
                 raise BoardError(
                     f"{self._target.address}: the SSH server opens no further channel: {plain(error)}"
                 ) from error

@@ -13,6 +13,8 @@ from benchrunner.transport.paramiko_library import paramiko_library
 
 _DEEPEST_INCLUDE: Final = 16  # as OpenSSH has it
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+?)\s*", re.IGNORECASE)
+_MATCH_EXEC = re.compile(r"\s*match(?:\s*=\s*|\s+)(?:.*\s)?!?exec\b", re.IGNORECASE)
+_MATCH_NONE: Final = "Match host !*"
 _BLOCK = re.compile(r"\s*(host|match)(?:\s*=\s*|\s+)", re.IGNORECASE)
 
 
@@ -33,7 +35,8 @@ class HostSettings:
 class SshConfig:
     """A parsed configuration; empty where there is no file.
 
-    StrictHostKeyChecking is not obeyed: a host's key is always checked.
+    StrictHostKeyChecking is not obeyed: a host's key is always checked. `Match exec` runs nothing, and its
+    block holds for no host.
     """
 
     def __init__(self, path: Path, lines: list[str]) -> None:
@@ -60,7 +63,7 @@ class SshConfig:
             return HostSettings()
         try:
             found: dict[str, Any] = dict(self._config.lookup(host))
-        except Exception as error:  # Match exec without its package, tokens that cannot be expanded
+        except Exception as error:  # whatever the library stumbles over: tokens, canonical names
             raise UsageError(f"{self._path}: settings of {host!r}: {error}") from error
         if found.get("proxycommand") and "proxyjump" not in found:
             raise UsageError(
@@ -105,7 +108,7 @@ def _lines(path: Path, *, depth: int) -> list[str]:
                 lines += [*_lines(included, depth=depth + 1), block]
             continue
         if _BLOCK.match(line):
-            block = line
+            block = line = _MATCH_NONE if _MATCH_EXEC.match(line) else line
         lines.append(line)
     return lines
 

@@ -33,7 +33,7 @@ class Files:
             channel.invoke_subsystem("sftp")
             self._sftp: Any = paramiko.SFTPClient(channel)
         except (paramiko.SSHException, EOFError, OSError, paramiko.SFTPError) as error:
-            if not channel.transport.is_active() or deadline.expired:
+            if isinstance(error, OSError | EOFError) or not channel.transport.is_active() or deadline.expired:
                 raise self._lost("SFTP", error, deadline) from error
             raise BoardError(
                 f"{host}: the board offers no SFTP ({plain(error)})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import socket
@@ -204,15 +205,34 @@ class _Agent:
 
 def _private_key(text: str, passphrase: str | None) -> Any:
     paramiko = paramiko_library()
-    problem: Exception = ValueError("no key")
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(io.StringIO(text), passphrase)
-        except paramiko.PasswordRequiredException:
-            raise
-        except (paramiko.SSHException, ValueError, IndexError) as error:  # another kind of key
-            problem = error
-    raise problem
+    kind = _kind_of(text)
+    classes = {"ssh-ed25519": paramiko.Ed25519Key, "ssh-rsa": paramiko.RSAKey}
+    wanted = paramiko.ECDSAKey if kind.startswith("ecdsa-") else classes.get(kind)
+    if wanted is None:
+        raise ValueError(f"a key of type {kind}")
+    try:
+        return wanted.from_private_key(io.StringIO(text), passphrase)
+    except (IndexError, TypeError) as error:  # what a damaged file leads to
+        raise ValueError(str(error)) from error
+
+
+def _kind_of(text: str) -> str:
+    """The type of a private key: the head of its file is not encrypted (OpenSSH's PROTOCOL.key)."""
+    if "BEGIN RSA PRIVATE KEY" in text:
+        return "ssh-rsa"
+    if "BEGIN EC PRIVATE KEY" in text:
+        return "ecdsa-"
+    if "BEGIN OPENSSH PRIVATE KEY" not in text:
+        return "unknown"
+    data = base64.b64decode(
+        "".join(line for line in text.splitlines() if not line.startswith("-")), validate=False
+    )
+    offset = len(b"openssh-key-v1\0")
+    for _ in range(3):  # cipher, key derivation, its options
+        offset += 4 + int.from_bytes(data[offset : offset + 4], "big")
+    offset += 8  # number of keys; length of the public one
+    length = int.from_bytes(data[offset : offset + 4], "big")
+    return data[offset + 4 : offset + 4 + min(length, 64)].decode("ascii", errors="replace")
 
 
 def _public_blob(path: Path) -> bytes | None:
