@@ -16,7 +16,6 @@ from benchrunner.record import (
     Outcome,
     Provenance,
 )
-from benchrunner.run.provenance import installed_packages, revision
 from benchrunner.suite.plan import PlannedCase
 
 _FIDELITY = {"real": Fidelity.MEASURED, "emulate": Fidelity.EMULATED, "sim": Fidelity.SIMULATED}
@@ -24,6 +23,9 @@ _FIDELITY = {"real": Fidelity.MEASURED, "emulate": Fidelity.EMULATED, "sim": Fid
 
 def not_run(case: PlannedCase, board: Board, reason: str, *, suite_run: str, place: str) -> Measurement:
     """The record of a case that gave none of its own. `fidelity` is what was wanted."""
+    # With the whole of a run; a suite in which nothing fails never needs it in its own process.
+    from benchrunner.run.provenance import installed_packages, revision
+
     missing = NotMeasured(reason)
     linux = board.kind is BoardKind.LINUX
     return Measurement(
