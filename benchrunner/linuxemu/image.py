@@ -158,6 +158,7 @@ def _make_disk(tree: Path, disk: Path, deadline: Deadline) -> None:
     # No journal and no checksums: the disk is a throw-away copy at each boot.
     layout = ("-t", "ext4", "-O", "^has_journal,^metadata_csum", "-E", "lazy_itable_init=1", "-m", "0")
     run(
+        # Both SSH servers of the board refuse keys that do not belong to root.
         as_root((program, "-q", "-F", *layout, "-d", str(tree), str(disk), f"{used + _SPARE_MIB}M")),
         "file system",
         deadline,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchrunner.deadline import Deadline
-from benchrunner.linuxemu.programs import find_programs, run
+from benchrunner.linuxemu.programs import as_root, find_programs, run
 
 _MAGIC = b"openssh-key-v1\0"
 
@@ -25,11 +25,9 @@ def make_key(folder: Path, name: str, deadline: Deadline) -> KeyPair:
     """A new key without a passphrase, in the file `name` of `folder` (`name.pub` beside it)."""
     path = folder / name
     program = find_programs(["ssh-keygen"])["ssh-keygen"]
-    run(
-        (program, "-q", "-t", "ed25519", "-N", "", "-C", "benchrunner", "-f", str(path)),
-        "an SSH key",
-        deadline,
-    )
+    # As root, because it does nothing for a user who has no account, as in a container.
+    command = (program, "-q", "-t", "ed25519", "-N", "", "-C", "benchrunner", "-f", str(path))
+    run(as_root(command), "an SSH key", deadline)
     public = path.with_name(f"{name}.pub").read_text(encoding="ascii").split()
     return KeyPair(path.read_bytes(), " ".join(public[:2]))
 

@@ -48,7 +48,7 @@ def find_programs(names: Iterable[str]) -> dict[str, str]:
 
 
 def as_root(command: Sequence[str]) -> tuple[str, ...]:
-    """The command, such that files it stores belong to root: both SSH servers refuse keys of anybody else."""
+    """The command, such that it takes itself for root's, and files that it packs belong to root."""
     if os.geteuid() == 0:
         return tuple(command)
     return (find_programs(["fakeroot"])["fakeroot"], "--", *command)
