@@ -1,7 +1,8 @@
 /* The device's side of docs/protocol.md: boot, requests, faults. */
-#include "bench_image.h"
+#include "bench_manifest.h"
 #include "bench_model.h"
 #include "bench_port.h"
+#include "bench_protocol.h"
 #include "bench_run.h"
 #include "bench_text.h"
 #include "bench_wire.h"
@@ -10,45 +11,7 @@
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
 
-#define VERSION 1u
 #define TEXT_GAP_PER_SECOND 10u /* a tenth of a second of silence lets a text command start amid a broken frame */
-#define LARGEST_IMAGE_BYTES (16u << 20) /* of a length that can be believed */
-
-enum {
-    GET_MANIFEST = 0x01,
-    ECHO = 0x02,
-    GET_TIME = 0x03,
-    LOAD_INPUT = 0x04,
-    GET_INPUT_CRC = 0x05,
-    RUN = 0x06,
-    GET_SAMPLES = 0x07,
-    RUN_PROFILE = 0x08,
-    GET_LAYERS = 0x09,
-    READ_OUTPUT = 0x0A,
-    GET_MEMORY = 0x0B,
-    JUMP_TO_BOOTLOADER = 0x0C,
-    RESET = 0x0D,
-    LAST_REQUEST = RESET,
-
-    REPLY = 0x80, /* a reply has the type of its request with this bit, but for those that several share */
-    ACCEPTED = 0xF0,
-    DEVICE_ERROR = 0xF1,
-    LOG = 0xF2,
-};
-
-typedef enum {
-    NO_ERROR = 0,
-    UNKNOWN_REQUEST = 1,
-    BAD_ARGUMENT = 2,
-    NO_INPUT = 3,
-    WRONG_CHIP = 4,
-    BAD_IMAGE = 5,
-    FAULT = 6,
-    BUSY = 7,
-    COUNTER_DEAD = 8,
-} bench_error_t;
-
-enum { LOG_WARNING = 2 };
 
 /* Bytes of payload, or the fewest where data follows; requests that have no entry have none. */
 static const uint8_t payload_bytes[LAST_REQUEST + 1] = {
@@ -66,18 +29,6 @@ static struct {
 } remembered;
 
 static bench_error_t unfit; /* why the model must not run */
-
-static const bench_image_block_t *image_block(void)
-{
-    uintptr_t start = (uintptr_t)&__image_start;
-    __asm("" : "+r"(start)); /* the compiler believes that the object named by the linker symbol has one byte */
-    return (const bench_image_block_t *)(start + BENCH_IMAGE_BLOCK_OFFSET);
-}
-
-static const char *image_text(void)
-{
-    return (const char *)(image_block() + 1);
-}
 
 /* --- replies ------------------------------------------------------------------------------------------------------ */
 
@@ -120,74 +71,11 @@ static void send_unfit(uint16_t sequence)
     bench_line_text(&line, unfit_text());
     if (unfit == WRONG_CHIP) {
         bench_line_text(&line, ": 0x");
-        bench_line_hex(&line, image_block()->chip_id, 3);
+        bench_line_hex(&line, bench_image()->chip_id, 3);
         bench_line_text(&line, ", this is 0x");
         bench_line_hex(&line, port_conditions()->chip_id, 3);
     }
     send_error(sequence, unfit, &line);
-}
-
-/* --- manifest ----------------------------------------------------------------------------------------------------- */
-
-static uint32_t text_length(const char *text)
-{
-    uint32_t length = 0;
-    while (text != NULL && text[length] != '\0') {
-        length++;
-    }
-    return length;
-}
-
-static void send_manifest(uint16_t sequence)
-{
-    const port_conditions_t *const conditions = port_conditions();
-    const bench_image_block_t *const block = image_block();
-    const char *const texts[] = {
-        !bench_model.inputs_overwritten ? "inputs=intact\n"
-        : bench_inputs_are_lost()       ? "inputs=lost\n"
-                                        : "inputs=copied\n",
-        conditions->clock_fallback ? "clock=fallback\n" : NULL,
-        conditions->text,
-    };
-    uint32_t text_bytes = block->text_bytes;
-    for (unsigned at = 0; at < sizeof texts / sizeof texts[0]; at++) {
-        text_bytes += text_length(texts[at]);
-    }
-    bench_send_begin(GET_MANIFEST | REPLY, sequence,
-                     100u + 4u * (bench_model.input_count + bench_model.output_count) + text_bytes);
-    const uint8_t who[2] = {VERSION, conditions->fidelity};
-    bench_send(who, sizeof who);
-    bench_send_u16(conditions->chip_id);
-    bench_send_u32(conditions->core_clock_hz);
-    bench_send_u32(conditions->time_scale_permille);
-    const uint8_t flags[2] = {
-        (uint8_t)((conditions->icache ? 1u : 0u) | (conditions->dcache ? 2u : 0u) | (conditions->prefetch ? 4u : 0u) |
-                  (conditions->counter_running ? 8u : 0u)),
-        (uint8_t)conditions->flash_wait_states,
-    };
-    bench_send(flags, sizeof flags);
-    bench_send_u16(BENCH_MAX_PAYLOAD_BYTES);
-    bench_send_u32(bench_run_limit());
-    bench_send_u32(bench_overhead_cycles());
-    bench_send_u32(conditions->reset_cause);
-    bench_send_u16(bench_model.layer_count);
-    bench_send_u16(BENCH_WINDOW_FRAMES);
-    bench_send(block->image_sha256, sizeof block->image_sha256);
-    bench_send(block->model_sha256, sizeof block->model_sha256);
-    const uint8_t counts[2] = {(uint8_t)bench_model.input_count, (uint8_t)bench_model.output_count};
-    bench_send(counts, sizeof counts);
-    bench_send_u16(text_bytes);
-    for (uint32_t at = 0; at < bench_model.input_count; at++) {
-        bench_send_u32(bench_model.inputs[at].bytes);
-    }
-    for (uint32_t at = 0; at < bench_model.output_count; at++) {
-        bench_send_u32(bench_model.outputs[at].bytes);
-    }
-    bench_send(image_text(), block->text_bytes);
-    for (unsigned at = 0; at < sizeof texts / sizeof texts[0]; at++) {
-        bench_send(texts[at], text_length(texts[at]));
-    }
-    bench_send_end();
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
@@ -379,7 +267,7 @@ static bool payload_fits(const bench_frame_t *frame)
 
 static void execute(const bench_frame_t *frame)
 {
-    if (frame->version != VERSION || frame->type == 0 || frame->type > LAST_REQUEST) {
+    if (frame->version != BENCH_PROTOCOL_VERSION || frame->type == 0 || frame->type > LAST_REQUEST) {
         send_error_of(frame->sequence, UNKNOWN_REQUEST, "no request: type ", frame->type, " of version ",
                       frame->version);
         return;
@@ -396,7 +284,7 @@ static void execute(const bench_frame_t *frame)
     switch (frame->type) {
     case GET_MANIFEST:
         remembered.valid = false; /* a new conversation, whose sequence numbers may meet the old ones */
-        send_manifest(frame->sequence);
+        bench_send_manifest(frame->sequence);
         break;
     case ECHO:
         bench_send_begin(ECHO | REPLY, frame->sequence, frame->length);
@@ -462,43 +350,12 @@ static _Noreturn void serve(void)
 
 /* --- boot and faults ---------------------------------------------------------------------------------------------- */
 
-static uint32_t checksum(const bench_image_block_t *block)
-{
-    static const uint8_t zeros[sizeof block->image_sha256];
-    const uint8_t *const bytes = (const uint8_t *)block - BENCH_IMAGE_BLOCK_OFFSET;
-    const uint32_t crc_at = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)offsetof(bench_image_block_t, crc32);
-    const uint32_t sha_at = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)offsetof(bench_image_block_t, image_sha256);
-    const uint32_t sha_end = sha_at + (uint32_t)sizeof block->image_sha256;
-    uint32_t crc = bench_crc32(0, bytes, crc_at);
-    crc = bench_crc32(crc, zeros, sizeof block->crc32);
-    crc = bench_crc32(crc, bytes + crc_at + sizeof block->crc32, sha_at - crc_at - sizeof block->crc32);
-    crc = bench_crc32(crc, zeros, sizeof block->image_sha256);
-    return bench_crc32(crc, bytes + sha_end, block->image_bytes - sha_end);
-}
-
-static bench_error_t check_image(void)
-{
-    const bench_image_block_t *const block = image_block();
-    const uint32_t header_bytes = BENCH_IMAGE_BLOCK_OFFSET + (uint32_t)sizeof *block;
-    if (__builtin_memcmp(block->magic, BENCH_IMAGE_MAGIC, sizeof block->magic) != 0 || block->version != BENCH_IMAGE_VERSION) {
-        return BAD_IMAGE;
-    }
-    if (port_conditions()->chip_id != 0 && port_conditions()->chip_id != block->chip_id) {
-        return WRONG_CHIP;
-    }
-    if (block->image_bytes > LARGEST_IMAGE_BYTES || block->text_bytes > BENCH_IMAGE_TEXT_LIMIT ||
-        block->image_bytes < header_bytes + block->text_bytes || checksum(block) != block->crc32) {
-        return BAD_IMAGE;
-    }
-    return NO_ERROR;
-}
-
 int main(void)
 {
     port_init();
     bench_discard_received();
     bench_measure_overhead();
-    unfit = check_image();
+    unfit = bench_check_image();
     bench_send_break();
     if (unfit != NO_ERROR) {
         send_unfit(0);
@@ -514,7 +371,7 @@ int main(void)
         bench_send(line.text, line.count);
         bench_send_end();
     }
-    send_manifest(0);
+    bench_send_manifest(0);
     serve();
 }
 
