@@ -34,7 +34,14 @@ def styled(rows: Sequence[Row], kind: Kind, layout: Layout, style: Style) -> str
             table = _without(table, "fidelity")
         if style is Style.ST_MODELZOO_V4:
             table = replace(table, header=tuple(_V4_NAMES.get(name, name) for name in table.header))
+            if kind is Kind.MPU:
+                table = replace(table, rows=tuple(map(_without_unit, table.rows)))
     return latex.layout(table) if layout is Layout.LATEX else markdown.layout(replace(table, title=""))
+
+
+def _without_unit(row: tuple[str, ...]) -> tuple[str, ...]:
+    """Release 4 leaves the unit of an MPU's time to the header."""
+    return tuple(cell.removesuffix(" ms") for cell in row)
 
 
 def _without(table: Table, column: str) -> Table:

@@ -107,5 +107,6 @@ def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Prob
         for number, value in enumerate(matrix.get(key, ())):
             if not 1 <= value <= 100_000:
                 yield Problem(("matrix", index, key, number), "1 to 100000", str(value))
-    if matrix.get("faults") and (matrix.get("target") or values.at("target")) == "real":
+    target = matrix.get("target") or (values.at("target") if values.usable("target") else "real")
+    if matrix.get("faults") and target == "real":
         yield Problem(("matrix", index, "faults"), 'target = "sim" or "emulate" for faults', "a real board")

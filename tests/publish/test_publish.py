@@ -15,7 +15,7 @@ from benchrunner.lint import lint_documents
 from benchrunner.lint.inventory import inventory
 from benchrunner.publish.blocks import find_blocks, replace_blocks
 from benchrunner.publish.document import publish
-from benchrunner.record import Fidelity, NotMeasured
+from benchrunner.record import BoardClass, CounterUnit, Fidelity, NotMeasured, Shares
 from benchrunner.report import Kind, Layout, cells, render
 from benchrunner.report.style import Style, styled
 
@@ -195,3 +195,41 @@ def test_what_is_published_passes_the_linter(results: Path) -> None:
     tables, findings = lint_documents({"page.md": new}, inventory())
     assert len(tables) == 2
     assert [str(found) for found in findings] == []
+
+
+def linux(**changes: object) -> table.Row:
+    case = {
+        "board": "stm32mp157f-dk2", "board_name": "STM32MP157F-DK2", "board_class": BoardClass.LINUX,
+        "series": "STM32MP1", "engine": "tflite", "engine_version": "tflite_runtime 2.11.0",
+        "execution_engine": "2 CPU", "clock_hz": 800_000_000,
+    }  # fmt: skip
+    latency = factory.timed(*[22_760_000] * 10, counter_hz=1_000_000_000)
+    return table.row_of(
+        factory.measurement(
+            case=case,
+            fidelity=Fidelity.MEASURED,
+            timing_model=NotMeasured("time is not modelled"),
+            latency=replace(latency, unit=CounterUnit.NANOSECONDS),
+            shares=Shares(NotMeasured("none"), NotMeasured("none"), 100.0, "all on the CPU"),
+            conditions={"x_linux_ai_version": "v5.1.0"},
+            **changes,  # type: ignore[arg-type]
+        ),
+        run_id=LATER,
+    )
+
+
+def test_linux_boards_have_the_zoos_mpu_table_and_stand_beside_others_in_one() -> None:
+    mcu = table.row_of(MEASURED, run_id=factory.RUN_ID)
+    block = BLOCK.replace("mcu-latency", "mpu-latency").replace("-->", "style=st-modelzoo-v2 -->", 1)
+    text, (made,) = publish(PAGE, block, [mcu, linux()])
+    cells_of = [cell.strip() for cell in text.splitlines()[4].strip("|").split("|")]
+    assert cells_of == [
+        "fdmobilenet_0.25_128", "Int8", "128x128x3", "per-channel", "STM32MP157F-DK2", "2 CPU", "800 MHz",
+        "22.76 ms", "NA", "NA", "100", "v5.1.0", "TensorFlowLite 2.11.0",
+    ]  # fmt: skip
+    assert made.first_row_line == 5
+    newest = publish(PAGE, block.replace("v2", "v4"), [linux()])[0]
+    assert "| 22.76 " in newest
+    assert "22.76 ms" not in newest
+    _, (both,) = publish(PAGE, BLOCK.replace("mcu-latency", "combined"), [mcu, linux()])
+    assert [row.board for row in both.rows] == ["stm32h747i-disco", "stm32mp157f-dk2"]
