@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from benchrunner import metrics
 from benchrunner.history import schema
 from benchrunner.history.environment import environment, environment_id
-from benchrunner.history.metric import Sampled, cell_key, metrics_of
+from benchrunner.history.metric import CellKey, Sampled, cell_key, metrics_of
 from benchrunner.record import Measurement, NotMeasured
 from benchrunner.store import StoredRun
 from benchrunner.table import Row, row_of
@@ -19,6 +19,7 @@ Value = str | int | float | bytes | None
 Rows = dict[str, list[tuple[Value, ...]]]  # table -> its rows, in the order of its columns
 
 _ROW_NAMES = tuple(field.name for field in fields(Row))
+_KEY_NAMES = tuple(field.name for field in fields(CellKey))
 SINGLE = "single"
 _INT64 = range(-(2**63), 2**63)
 
@@ -26,11 +27,15 @@ _INT64 = range(-(2**63), 2**63)
 def entries(run: StoredRun, *, path: str, sha256: str, lab: str, imported: int) -> Rows:
     """All rows of one document but that of the document itself."""
     run_id = run.document.run_id
-    rows: Rows = {table.name: [] for table in schema.TABLES if table is not schema.DOCUMENT}
+    rows = no_rows()
     rows["run"].append((run_id, path, sha256, lab, int(run.altered), imported))
     for position, measurement in enumerate(run.document.measurements):
         _add(rows, run, position, measurement)
     return rows
+
+
+def no_rows() -> Rows:
+    return {table.name: [] for table in schema.TABLES if table is not schema.DOCUMENT}
 
 
 def _add(rows: Rows, run: StoredRun, position: int, measurement: Measurement) -> None:
@@ -65,9 +70,18 @@ def _add(rows: Rows, run: StoredRun, position: int, measurement: Measurement) ->
     quality = "altered" if run.altered else measurement.outcome.value
     for sampled in metrics_of(measurement):
         key = cell_key(case, measurement.fidelity, sampled)
-        cell_id = key.cell_id
-        rows["cell"].append((cell_id, *asdict(key).values()))
-        rows["result"].append((run_id, position, cell_id, env_id, *_result(sampled, quality)))
+        add_result(rows, run_id, position, key, sampled, env_id, quality)
+
+
+def add_result(
+    rows: Rows, run_id: str, position: int, key: CellKey, sampled: Sampled, env_id: str, quality: str
+) -> None:
+    """One metric of one measurement: its cell, its derived numbers, its samples."""
+    cell_id = key.cell_id
+    rows["cell"].append((cell_id, *(getattr(key, name) for name in _KEY_NAMES)))
+    *numbers, kind, layout, packed = _result(sampled, quality)
+    rows["result"].append((run_id, position, cell_id, env_id, *numbers))
+    rows["samples"].append((run_id, position, sampled.metric.name, kind, layout, packed))
 
 
 def _result(sampled: Sampled, quality: str) -> tuple[Value, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy
     import pandas
 
+_SAMPLES = "JOIN samples USING (run_id, position, metric)"
 _IDENTITY = (
     "board",
     "engine",
@@ -40,10 +41,10 @@ def results(query: Query) -> pandas.DataFrame:
     names = ("metric", "class", "quality", "n", "starts", "median", "ci_low", "ci_high", "p95", "min", "max")
     quoted = ", ".join(f'"{name}"' for name in names)
     rows = query(
-        f"SELECT run_id, cell_id, {quoted}, counter_hz, sample_type, samples FROM result "
-        "ORDER BY run_id, position, metric"
+        f"SELECT run_id, cell_id, {quoted}, counter_hz, sample_type, samples "
+        f"FROM result {_SAMPLES} ORDER BY run_id, position, metric"
     )
-    columns = list(zip(*rows, strict=True)) or [()] * (5 + len(names))
+    columns = _columns(rows, 5 + len(names))
     keys = _keys(query, columns[0], columns[1])
     values = [_values(*row[-3:]) for row in rows]
     return pandas.DataFrame({**keys, **dict(zip(names, columns[2:-3], strict=True)), "samples": values})
@@ -55,7 +56,7 @@ def samples(query: Query, metric: str) -> pandas.DataFrame:
     import pandas
 
     rows = query(
-        "SELECT run_id, cell_id, layout, counter_hz, sample_type, samples FROM result "
+        f"SELECT run_id, cell_id, layout, counter_hz, sample_type, samples FROM result {_SAMPLES} "
         "WHERE metric = :metric ORDER BY run_id, position",
         metric=metric,
     )
@@ -89,23 +90,36 @@ def _frame(query: Query, metric: str, names: tuple[str, ...]) -> pandas.DataFram
         f"SELECT run_id, cell_id, {quoted} FROM result WHERE metric = :metric ORDER BY run_id, position",
         metric=metric,
     )
-    columns = list(zip(*rows, strict=True)) or [()] * (2 + len(names))
+    columns = _columns(rows, 2 + len(names))
     keys = _keys(query, columns[0], columns[1])
     return pandas.DataFrame({**keys, **dict(zip(names, columns[2:], strict=True))})
 
 
-def _keys(query: Query, run_ids: Any, cell_ids: Any) -> dict[str, pandas.Categorical]:
+def _keys(query: Query, run_ids: Any, cell_ids: Any) -> dict[str, Any]:
     """Run, cell and what the cell is: categories, of which each text is there once."""
     import numpy
     import pandas
 
-    run = pandas.Categorical(run_ids)
-    cell = pandas.Categorical(cell_ids)
+    run, cell = _categories(run_ids), _categories(cell_ids)
     names = ", ".join(f'"{name}"' for name in _IDENTITY)
     identity = {row[0]: row[1:] for row in query(f"SELECT cell_id, {names} FROM cell")}
-    columns = {"run_id": run, "cell_id": cell}
+    columns: dict[str, Any] = {"run_id": run, "cell_id": cell}
     for position, name in enumerate(_IDENTITY):
         texts = pandas.Categorical([identity[cell_id][position] for cell_id in cell.categories])
         codes = numpy.asarray(texts.codes)[cell.codes] if len(cell) else numpy.array([], dtype=numpy.int8)
         columns[name] = pandas.Categorical.from_codes(codes, dtype=texts.dtype)
     return columns
+
+
+def _columns(rows: list[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    # zip(*rows) of 200 000 rows takes six times as long
+    return [[row[number] for row in rows] for number in range(count)]
+
+
+def _categories(texts: list[str]) -> Any:
+    import numpy
+    import pandas
+
+    order: dict[str, int] = {}
+    codes = numpy.array([order.setdefault(text, len(order)) for text in texts], dtype=numpy.int64)
+    return pandas.Categorical.from_codes(codes, dtype=pandas.CategoricalDtype(list(order)))

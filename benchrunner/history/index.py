@@ -154,9 +154,10 @@ class History:
             f"SELECT {cell}, r.run_id, r.position, m.started_at, r.env_id, e.conditions, m.model_sha256, "
             "m.image_sha256, m.input_sha256, m.clock_hz, m.place, m.revision, m.tool_version, "
             "m.engine_version, m.suite_run, r.class, r.quality, r.median, r.ci_low, r.ci_high, r.p95, r.n, "
-            "r.counter_hz, r.sample_type, r.layout, r.samples "
+            "r.counter_hz, s.sample_type, s.layout, s.samples "
             "FROM result r JOIN cell c ON c.cell_id = r.cell_id "
             "JOIN measurement m ON m.run_id = r.run_id AND m.position = r.position "
+            "JOIN samples s ON s.run_id = r.run_id AND s.position = r.position AND s.metric = r.metric "
             "JOIN environment e ON e.env_id = r.env_id "
             f"WHERE {where} ORDER BY r.run_id, r.position, r.metric",
             **values,

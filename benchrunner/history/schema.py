@@ -115,15 +115,23 @@ RESULT = Table(
         *_integer("n", "starts"),
         *((name, Type.REAL) for name in ("median", "ci_low", "ci_high", "p95", "min", "max", "mad")),
         *_integer("counter_hz"),
-        *_text("sample_type", "layout"),
-        ("samples", Type.BLOB),
     ),
     key=("run_id", "position", "metric"),
     indexes=(("cell_id", "run_id"),),
 )
-TABLES = (DOCUMENT, RUN, MODEL, BOARD, ENVIRONMENT, CELL, MEASUREMENT, RESULT)
+SAMPLES = Table(
+    "samples",  # apart, so that a question that needs no sample does not read over all of them
+    (
+        *_text("run_id"),
+        *_integer("position"),
+        *_text("metric", "sample_type", "layout"),
+        ("samples", Type.BLOB),
+    ),
+    key=("run_id", "position", "metric"),
+)
+TABLES = (DOCUMENT, RUN, MODEL, BOARD, ENVIRONMENT, CELL, MEASUREMENT, RESULT, SAMPLES)
 # Rows of these belong to one run, and go with it.
-OF_A_RUN = (RUN, MEASUREMENT, RESULT)
+OF_A_RUN = (RUN, MEASUREMENT, RESULT, SAMPLES)
 
 
 @cache
