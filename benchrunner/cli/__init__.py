@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "table": ("table", "Print stored results as tables, CSV or JSON."),
     "publish": ("publish", "Write the latest results into the marked tables of documents."),
     "why": ("why", "Print what a published number rests on."),
+    "import-x-linux-ai": ("import_x_linux_ai", "Make records of a table of ST's x-linux-ai-benchmark."),
     "lint": ("lint", "Check published tables: sums, units, board names, stale cells."),
     "export": ("export", "Write stored results to a Parquet file."),
     "flash": ("flash", "Write a binary to a board through its ROM bootloader."),
