@@ -104,21 +104,30 @@ class RomBootloader:
         return deadline.at_most(budget_s + wire_s)
 
     def run_blocks(
-        self, name: str, frames: Iterator[Frame], deadline: Deadline, each: Callable[[bytes], None]
+        self,
+        name: str,
+        frames: Iterator[Frame],
+        deadline: Deadline,
+        each: Callable[[bytes], None],
+        block_s: float,
     ) -> None:
         """Send `frames`, each after the ACK to the one before; `each` gets the data of every whole block.
 
         Between an answer and the next frame next to nothing happens: that frame is made while the device
-        works. Raises `LinkError` at the first answer that is not an ACK; `each` was called for all blocks
-        before, and may stop the run, between two blocks, with an exception of its own.
+        works. `block_s` is the time for the answers of a block together. Raises `LinkError` at the first
+        answer that is not an ACK; `each` was called for all blocks before, and may stop the run, between two
+        blocks, with an exception of its own.
         """
         write, read, parts = self.transport.write, self.transport.read, 0
+        block_s += BLOCK_WIRE_BYTES * self._byte_s
+        until = deadline
         frame = next(frames, None)
         while frame is not None:
-            send, count, _, patience = frame
+            send, count, _ = frame
             write(send)
             following = next(frames, None)
-            until = deadline.at_most(self._patience_s[patience] + (len(send) + count) * self._byte_s)
+            if not parts:
+                until = deadline.at_most(block_s)
             answer = self._input or read(_READ_BYTES, until)
             if len(answer) == count and answer[0] == ACK:
                 self._input = b""
@@ -175,13 +184,15 @@ class RomBootloader:
         self, blocks: Iterable[tuple[int, int]], deadline: Deadline, each: Callable[[bytes], None]
     ) -> None:
         """Read blocks of `(address, count)`; `each` gets them one by one, also those before an error."""
-        self.run_blocks("Read Memory", an3155.read_blocks(blocks), deadline, each)
+        block_s = FRAMES_PER_BLOCK * self.timings.reply_s
+        self.run_blocks("Read Memory", an3155.read_blocks(blocks), deadline, each, block_s)
 
     def write_blocks(
         self, blocks: Iterable[tuple[int, bytes]], deadline: Deadline, each: Callable[[bytes], None]
     ) -> None:
         """Write blocks of `(address, data)`; `each` is called for every one that is acknowledged."""
-        self.run_blocks("Write Memory", an3155.write_blocks(blocks), deadline, each)
+        block_s = (FRAMES_PER_BLOCK - 1) * self.timings.reply_s + self.timings.program_s
+        self.run_blocks("Write Memory", an3155.write_blocks(blocks), deadline, each, block_s)
 
     def erase(self, sectors: Sequence[int], deadline: Deadline, *, sector_s: float, extended: bool) -> None:
         """Erase `sectors`. `sector_s` is the typical time for one: the data sheets' maxima are about 4 times

@@ -108,14 +108,18 @@ _READ_MEMORY = command_frame(Command.READ_MEMORY)
 _WRITE_MEMORY = command_frame(Command.WRITE_MEMORY)
 
 
+_BYTES = [bytes((value,)) for value in range(256)]
+
+
 def xor(data: bytes) -> int:
-    """XOR of all bytes. Over the bytes as one integer halved in size: a loop per byte would be slow."""
-    length = 1 << max(0, (len(data) - 1).bit_length())
+    """XOR of all bytes. The upper half of one long integer is folded onto the lower one until that is a byte:
+    a loop per byte would be slow. What is left above the lower half takes no part in the next fold."""
     value = int.from_bytes(data, "big")
-    while length > 1:
-        length //= 2
-        value = (value >> (8 * length)) ^ (value & ((1 << (8 * length)) - 1))
-    return value
+    half_bits = 4 << max(0, len(data) - 1).bit_length()
+    while half_bits >= 8:
+        value ^= value >> half_bits
+        half_bits >>= 1
+    return value & 0xFF
 
 
 def checked(data: bytes) -> bytes:
@@ -124,7 +128,8 @@ def checked(data: bytes) -> bytes:
 
 
 def address_frame(address: int) -> bytes:
-    return checked(address.to_bytes(4, "big"))
+    a, b, c, d = frame = address.to_bytes(4, "big")
+    return frame + _BYTES[a ^ b ^ c ^ d]
 
 
 def length_frame(count: int) -> bytes:
@@ -133,7 +138,8 @@ def length_frame(count: int) -> bytes:
 
 def data_frame(data: bytes) -> bytes:
     """Length, data and checksum of Write Memory."""
-    return checked(bytes((len(data) - 1,)) + data)
+    last = len(data) - 1
+    return _BYTES[last] + data + _BYTES[last ^ xor(data)]
 
 
 def erase_frame(pages: Sequence[int]) -> bytes:
@@ -241,7 +247,6 @@ class Frame(NamedTuple):
     send: bytes
     answer_bytes: int
     name: str
-    patience: Patience = Patience.REPLY
 
 
 FRAMES_PER_BLOCK = 3
@@ -253,19 +258,21 @@ def read_blocks(blocks: Iterable[tuple[int, int]]) -> Iterator[Frame]:
     Blocks come by the thousand. Other than in the commands above, the next frame does not depend on the
     answer before it, so it can be made while the device works on that one.
     """
+    command = Frame(_READ_MEMORY, 1, "command")
     for address, count in blocks:
-        yield Frame(_READ_MEMORY, 1, "command")
+        yield command
         yield Frame(address_frame(address), 1, "address")
         yield Frame(length_frame(count), 1 + count, "length")
 
 
 def write_blocks(blocks: Iterable[tuple[int, bytes]]) -> Iterator[Frame]:
     """The frames that write blocks of `(address, data)`, like `read_blocks`."""
+    command = Frame(_WRITE_MEMORY, 1, "command")
     for address, data in blocks:
         _check_block(address, data)
-        yield Frame(_WRITE_MEMORY, 1, "command")
+        yield command
         yield Frame(address_frame(address), 1, "address")
-        yield Frame(data_frame(data), 1, "data", Patience.PROGRAM)
+        yield Frame(data_frame(data), 1, "data")
 
 
 def go(address: int) -> Steps[None]:

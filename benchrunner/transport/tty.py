@@ -15,9 +15,10 @@ from benchrunner.errors import PortError
 from benchrunner.transport import Lines, Parity
 
 _WRITE_STALL_S = 10.0  # no byte taken for so long: nobody drains the line
-# Reads that are tried before sleeping, some 40 us: an answer within that time is had without the wake-up of
-# a sleeping process, which costs as much. Measured by benchmarks/flashing.py.
-_EAGER_READS = 80
+# A read sleeps in the kernel for at most one unit of VTIME: one system call, where waiting for the descriptor
+# first takes two, and trying again and again keeps a processor from whoever is to answer. Writes must not
+# sleep, as nothing would bound that; changing the descriptor between them costs 0.3 us.
+_SLICE_S, _SLICE_VTIME = 0.1, 1
 _HANG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _DISCARD_LIMIT_BYTES = 1 << 20  # a device that never stops talking must not hold the caller
 _DIALOUT_HINT = (
@@ -53,11 +54,27 @@ class TtyTransport:
             raise _open_error(path, error) from error
         self._port = port
         self._descriptor: int = port.fileno()
+        self._may_sleep = False  # as pyserial opens it: O_NONBLOCK
         self._readable = select.poll()
         self._readable.register(self._descriptor, select.POLLIN)
         self._has_lines = lines is not None and not self._is_pty and self._answers_modem_lines()
         if not self._is_pty:
             self._prepare_hardware()
+        try:
+            self._set_slice()
+        except termios.error as error:
+            self.close()
+            raise _open_error(path, error) from error
+
+    def _set_slice(self) -> None:
+        """Bound the sleep of a read. pyserial sets it to none with every change of the format."""
+        attributes = termios.tcgetattr(self._descriptor)
+        attributes[6][termios.VMIN], attributes[6][termios.VTIME] = 0, _SLICE_VTIME
+        termios.tcsetattr(self._descriptor, termios.TCSANOW, attributes)
+
+    def _let_sleep(self, allowed: bool) -> None:
+        os.set_blocking(self._descriptor, allowed)
+        self._may_sleep = allowed
 
     def _answers_modem_lines(self) -> bool:
         try:
@@ -88,13 +105,22 @@ class TtyTransport:
         return self._has_lines
 
     def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while True:
+        try:
+            if self._may_sleep:
+                self._let_sleep(False)
+            sent_bytes = os.write(self._descriptor, data)
+        except BlockingIOError:
+            sent_bytes = 0
+        except OSError as error:
+            raise self._lost(error) from error
+        if sent_bytes < len(data):
+            self._write_rest(memoryview(data)[sent_bytes:])
+
+    def _write_rest(self, view: memoryview) -> None:
+        """What the driver did not take at once, as it makes room."""
+        while view:
             try:
-                sent_bytes = os.write(self._descriptor, view)
-                if sent_bytes == len(view):
-                    return
-                view = view[sent_bytes:]
+                view = view[os.write(self._descriptor, view) :]
             except BlockingIOError:
                 _, ready, _ = select.select([], [self._descriptor], [], _WRITE_STALL_S)
                 if not ready:
@@ -106,31 +132,43 @@ class TtyTransport:
                 raise self._lost(error) from error
 
     def read(self, max_bytes: int, deadline: Deadline) -> bytes:
-        try:
-            for _ in range(_EAGER_READS):
-                if data := os.read(self._descriptor, max_bytes):
-                    return data
-        except OSError:
-            pass  # an error, or a driver that says "again" for "nothing": the poll tells which
         while True:
+            remaining_s = deadline.remaining_s()
             try:
-                ready = self._readable.poll(deadline.remaining_s() * 1000)
-                data = os.read(self._descriptor, max_bytes) if ready else b""
-            except BlockingIOError:
-                data = b""
+                if remaining_s < _SLICE_S:
+                    return self._read_shortly(max_bytes, remaining_s)
+                if not self._may_sleep:
+                    self._let_sleep(True)
+                data = os.read(self._descriptor, max_bytes)
             except OSError as error:
                 raise self._lost(error) from error
             if data:
                 return data
-            if ready and ready[0][1] & _HANG_UP:
-                raise self._lost(None)
-            if not ready or deadline.expired:
-                return b""  # ready and empty: another program reads the same port
+            self._check_hang_up(self._readable.poll(0))
+
+    def _read_shortly(self, max_bytes: int, limit_s: float) -> bytes:
+        """Within less than a slice."""
+        if self._may_sleep:
+            self._let_sleep(False)
+        ready = self._readable.poll(limit_s * 1000)
+        try:
+            data = os.read(self._descriptor, max_bytes) if ready else b""
+        except BlockingIOError:
+            data = b""  # ready and empty: another program reads the same port
+        if not data:
+            self._check_hang_up(ready)
+        return data
+
+    def _check_hang_up(self, ready: list[tuple[int, int]]) -> None:
+        if ready and ready[0][1] & _HANG_UP:
+            raise self._lost(None)
 
     def discard_input(self) -> int:
         dropped = 0
         while dropped < _DISCARD_LIMIT_BYTES:
             try:
+                if self._may_sleep:
+                    self._let_sleep(False)
                 data = os.read(self._descriptor, 65536)
             except BlockingIOError:
                 break
@@ -142,11 +180,14 @@ class TtyTransport:
         return dropped
 
     def set_format(self, baud_hz: int, parity: Parity) -> None:
+        if self._descriptor < 0:
+            raise self._lost(None)
         try:
             if not self._is_pty:
                 self._port.flush()  # what was written leaves at the old rate
                 self._port.parity = parity
             self._port.baudrate = baud_hz
+            self._set_slice()
         except (OSError, termios.error) as error:
             raise self._lost(error) from error
         except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ import pytest
 import serial
 from serial_peers import PtyFarEnd, Rfc2217FarEnd
 
+from benchrunner.deadline import Deadline
 from benchrunner.errors import PortError
-from benchrunner.transport import Lines, Parity
+from benchrunner.transport import Lines, Parity, tty
 from benchrunner.transport.serial import open_transport
 
 
@@ -103,6 +105,33 @@ def test_a_pty_runs_without_parity_and_says_so(pty: PtyFarEnd) -> None:
     assert "8N1" in transport.description
     transport.set_format(57600, Parity.EVEN)
     transport.set_format(115200, Parity.EVEN)
+    transport.close()
+
+
+def test_a_write_that_nobody_takes_is_a_port_error_whatever_came_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A read may sleep in the kernel, a write after it must not: nothing would end that."""
+    monkeypatch.setattr(tty, "_WRITE_STALL_S", 0.05)
+    master, slave = os.openpty()
+    try:
+        transport = open_transport(os.ttyname(slave))
+        os.write(master, b"y")
+        assert transport.read(1, Deadline(30)) == b"y"
+        with pytest.raises(PortError, match="took no byte"):
+            transport.write(bytes(1 << 20))
+        os.write(master, b"z")
+        assert transport.read(1, Deadline(30)) == b"z", "the port can still be read"
+        transport.close()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_a_read_sleeps_through_several_slices_until_a_byte_comes(pty: PtyFarEnd) -> None:
+    transport = open_transport(pty.url)
+    threading.Timer(3.5 * tty._SLICE_S, lambda: pty.send(b"late")).start()
+    assert transport.read(64, Deadline(60)) == b"late"
     transport.close()
 
 
