@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -20,6 +21,7 @@ class Style(StrEnum):
 
 
 # Release 4 of the zoo renamed the column of the tool.
+_TIME_WITH_UNIT = re.compile(r"^(\d[\d.]*) ms\b")
 _V4_NAMES = {"STM32Cube.AI version": "STEdgeAI Core version"}
 
 
@@ -41,7 +43,7 @@ def styled(rows: Sequence[Row], kind: Kind, layout: Layout, style: Style) -> str
 
 def _without_unit(row: tuple[str, ...]) -> tuple[str, ...]:
     """Release 4 leaves the unit of an MPU's time to the header."""
-    return tuple(cell.removesuffix(" ms") for cell in row)
+    return tuple(_TIME_WITH_UNIT.sub(r"\1", cell) for cell in row)
 
 
 def _without(table: Table, column: str) -> Table:

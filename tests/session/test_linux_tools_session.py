@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import stat
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tool_shell import ToolShell, lost
+from tool_shell import Answer, LocalTools, ToolShell, lost
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import (
@@ -294,6 +295,53 @@ def test_the_newest_of_several_versions_is_taken() -> None:
 def test_a_lost_connection_is_passed_on(engine: str) -> None:
     with pytest.raises(LinkError):
         measured(engine, ToolShell([BENCHMARK_MODEL, NBG, ONNX], lost))
+
+
+SHELLS = [("sh",), ("bash", "--posix")]
+
+
+@pytest.mark.parametrize("program", SHELLS)
+def test_the_search_on_the_board_is_plain_shell(tmp_path: Path, program: tuple[str, ...]) -> None:
+    root = tmp_path / "a board; $(touch x) *"
+    shell = LocalTools([], lost, program=program)
+    with pytest.raises(ToolMissingError):
+        find_tool(shell, "benchmark_model", Deadline(60), root=str(root))
+    for path in (BENCHMARK_MODEL, BENCHMARK_MODEL.replace("2.18.0", "2.9.1"), "/usr/bin/benchmark_model"):
+        file = root / path[1:]
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+        file.chmod(0o755)
+    (root / BENCHMARK_MODEL[1:]).chmod(0o644)  # cannot be executed
+    found = find_tool(shell, "benchmark_model", Deadline(60), root=str(root))
+    assert found == f"{root}{BENCHMARK_MODEL.replace('2.18.0', '2.9.1')}"
+    with pytest.raises(ToolMissingError):
+        find_tool(shell, "$(touch y); *", Deadline(60), root=str(root))
+    assert not list(Path().glob("[xy]"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "answer"),
+    [("benchmark-model", benchmark_model), ("nbg", nbg)],
+)
+def test_a_tool_runs_on_the_cpus_that_were_asked_for(engine: str, answer: Answer) -> None:
+    def unpinned(argv: list[str], environment: Mapping[str, str]) -> Finished:
+        assert argv[:3] == ["taskset", "-c", "0,1"]
+        return answer(argv[3:], environment)
+
+    shell = ToolShell([BENCHMARK_MODEL, NBG], unpinned)
+    assert len(measured(engine, shell, replace(REQUEST, affinity=(0, 1))).starts) == 3
+
+
+def test_whatever_the_driver_prints_is_a_list_of_layers() -> None:
+    draw = random.Random(7)
+    words = ["target:", "VXNNE_OPERATION_TARGET_", "NN", "SH", " ", "\n", "execution time:", "12 us",
+             "1e9 us",
+             "99999999999999 us", "-3 us", "VXNNE_OPERATOR_", "\x1b[31m", "\r", "0.5 us"]  # fmt: skip
+    for _ in range(2000):
+        layers = parse_driver_profile("".join(draw.choices(words, k=draw.randrange(40))))
+        assert all(layer.time_ns >= 0 and layer.unit in ("npu", "gpu", "cpu") for layer in layers)
+        shares = shares_percent(layers)
+        assert shares is None or sum(shares.values()) == pytest.approx(100)
 
 
 def test_what_a_tool_prints_is_kept_up_to_a_bound() -> None:

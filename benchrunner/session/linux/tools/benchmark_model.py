@@ -19,6 +19,7 @@ from benchrunner.session.linux.tools.call import (
     ToolResult,
     call,
     find_tool,
+    pinned,
     tool_version,
 )
 from benchrunner.transport.shell import Shell
@@ -41,7 +42,7 @@ def measure(
     calls = request.starts + 2
 
     def run(name: str, number: int, *options: str, runs: int = request.runs) -> BenchmarkModelResult:
-        argv = [tool, *_options(request, runs), *options]
+        argv = pinned(request, [tool, *_options(request, runs), *options])
         text = call(shell, argv, name, deadline, log, folder=request.folder)
         found = parse_benchmark_model(text)
         if request.delegate and found.delegation is Delegation.NONE:

@@ -18,7 +18,7 @@ _MAX_LOGS_CHARACTERS = 1 << 20  # of all calls of a case
 _FIND_S = 20.0
 # Where X-LINUX-AI installs them, then where others might: the first that can be executed is taken.
 _FIND = (
-    'for f in /usr/local/bin/*/tools/"$1" /usr/local/bin/"$1" /usr/bin/"$1"; do '
+    'for f in "$2"/usr/local/bin/*/tools/"$1" "$2"/usr/local/bin/"$1" "$2"/usr/bin/"$1"; do '
     'if [ -x "$f" ]; then printf "%s\\n" "$f"; fi; done'
 )
 _PACKAGE_VERSION = re.compile(r"/[A-Za-z-]+-(\d[\w.]*)/tools/")
@@ -36,6 +36,7 @@ class ToolRequest:
     threads: int = 1
     delegate: str | None = None  # library of an external delegate, or "vsinpu"
     xnnpack: bool | None = None  # None: the build's default
+    affinity: tuple[int, ...] | None = None  # CPUs that the tool may use
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ class ToolLog:
         self.texts[name] = text
 
 
-def find_tool(shell: Shell, name: str, deadline: Deadline) -> str:
+def find_tool(shell: Shell, name: str, deadline: Deadline, *, root: str = "") -> str:
     """Path of an executable on the board; the newest version where there are several.
 
-    Raises `ToolMissingError`.
+    `root` is where the board's folders are, for tests. Raises `ToolMissingError`.
     """
-    found = shell.run(["sh", "-c", _FIND, "sh", name], deadline.at_most(_FIND_S))
+    found = shell.run(["sh", "-c", _FIND, "sh", name, root], deadline.at_most(_FIND_S))
     paths = [line for line in decode(found.stdout).splitlines() if line.startswith("/")]
     if not paths:
         raise ToolMissingError(
@@ -86,6 +87,13 @@ def tool_version(path: str) -> str:
     """`2.18.0` of `/usr/local/bin/tensorflow-lite-2.18.0/tools/benchmark_model`."""
     match = _PACKAGE_VERSION.search(path)
     return match[1] if match else ""
+
+
+def pinned(request: ToolRequest, argv: Sequence[str]) -> list[str]:
+    """The command on the CPUs that were asked for."""
+    if request.affinity is None:
+        return list(argv)
+    return ["taskset", "-c", ",".join(map(str, request.affinity)), *argv]
 
 
 def call(
@@ -110,7 +118,7 @@ def call(
     )
     variables = "".join(f"{key}={value} " for key, value in (environment or {}).items())
     log.add(name, f"$ {variables}{' '.join(argv)}\n{text}[exit status {finished.status}]\n")
-    tool = argv[0].rsplit("/", 1)[-1]
+    tool = next(word for word in argv if word.startswith("/")).rsplit("/", 1)[-1]
     if fall_back := fall_back_text(text):
         raise FallBackError(
             f"{tool}: executed by the CPU instead of the accelerator: {fall_back}",

@@ -21,6 +21,7 @@ from benchrunner.session.linux.tools.call import (
     ToolResult,
     call,
     find_tool,
+    pinned,
     tool_version,
 )
 from benchrunner.transport.shell import Shell
@@ -48,7 +49,7 @@ def measure(
     calls = 2 * request.starts + 1
 
     def run(name: str, number: int, loops: int) -> NbgResult:
-        argv = [tool, "-m", request.model, "-l", str(loops)]
+        argv = pinned(request, [tool, "-m", request.model, "-l", str(loops)])
         found = parse_nbg_benchmark(call(shell, argv, name, deadline, log, folder=request.folder))
         if found.loops != loops:
             raise ToolOutputError(f"{TOOL}: {loops} loops were asked for, {found.loops} were run")
@@ -110,7 +111,7 @@ def _profile(
     shell: Shell, tool: str, request: ToolRequest, deadline: Deadline, log: ToolLog, warnings: list[str]
 ) -> tuple[DriverLayer, ...]:
     """Layer times of one inference; a profiled run that fails takes no time away."""
-    argv = [tool, "-m", request.model, "-l", "1"]
+    argv = pinned(request, [tool, "-m", request.model, "-l", "1"])
     try:
         text = call(
             shell, argv, "profile", deadline, log, folder=request.folder, environment=PROFILING_ENVIRONMENT

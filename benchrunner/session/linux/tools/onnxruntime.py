@@ -13,6 +13,7 @@ from benchrunner.session.linux.tools.call import (
     ToolResult,
     call,
     find_tool,
+    pinned,
     tool_version,
 )
 from benchrunner.transport.shell import Shell
@@ -32,7 +33,7 @@ def measure(
     argv = [tool, "-I", "-m", "times", "-r", str(request.runs), "-P", "-y", "1", "-x", str(request.threads)]
     if request.delegate:
         argv += ["-e", request.delegate]
-    argv.append(request.model)
+    argv = pinned(request, [*argv, request.model])
     results = []
     for number in range(request.starts):
         text = call(shell, argv, f"start {number + 1}", deadline, log, folder=request.folder)
