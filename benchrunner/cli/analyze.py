@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchrunner.board import Board, list_boards, load_board
+from benchrunner.board import Board, list_boards
 from benchrunner.cli.analysis_text import details, same_networks, summary
 from benchrunner.cli.parameters import BoardId, ModelName
+from benchrunner.emulator.machines import board_or_machine
 from benchrunner.errors import ExitStatus, ModelError
 from benchrunner.fit import ASSUMPTION, Fit, fit
 from benchrunner.model import Model, load_model
@@ -42,7 +43,12 @@ Examples:
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=ModelName())
 @click.option(
-    "--board", "boards", multiple=True, metavar="ID", type=BoardId(), help="Only these; may be repeated."
+    "--board",
+    "boards",
+    multiple=True,
+    metavar="ID",
+    type=BoardId(machines=True),
+    help="Only these; may be repeated.",
 )
 @click.option("--memory", is_flag=True, help="Also plan the arena of the aot engine, and draw it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -51,7 +57,7 @@ def command(models: tuple[str, ...], boards: tuple[str, ...], memory: bool, as_j
 
     Exit status 2 when a file could not be read; the others are printed all the same.
     """
-    chosen = [load_board(board) for board in boards] if boards else list_boards()
+    chosen = [board_or_machine(board) for board in boards] if boards else list_boards()
     analyses, errors = _analyse(models, chosen)
     plans = _plans(analyses, errors) if memory else {}
     if as_json:

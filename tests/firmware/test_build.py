@@ -10,6 +10,7 @@ import tflite_builder as built
 from benchrunner import image
 from benchrunner.board import Board, load_board
 from benchrunner.cli import main
+from benchrunner.emulator.machines import MACHINES, board_or_machine
 from benchrunner.errors import DoesNotFitError, UsageError, WrongImageError
 from benchrunner.firmware import toolchain as toolchains
 from benchrunner.firmware.aot import BuiltImage, build_image, emit_project
@@ -99,12 +100,22 @@ def test_a_build_without_the_cache_gives_the_same_bytes(
     assert again.firmware.elf.data == made.firmware.elf.data
 
 
-@pytest.mark.parametrize("board_id", boards_with_ports())
+# zig for one board of each core and family: the ports are the same files.
+ZIG_BOARDS = ("stm32h747i-disco", "stm32f746g-disco", "stm32l4r9i-disco", "b-u585i-iot02a", "nucleo-f401re")
+
+
+@pytest.mark.parametrize(
+    ("board_id", "kind"),
+    [
+        *((board_id, ToolchainKind.GCC) for board_id in (*boards_with_ports(), *MACHINES)),
+        *((board_id, ToolchainKind.ZIG) for board_id in ZIG_BOARDS),
+    ],
+)
 def test_every_board_with_a_port_gets_an_image_without_a_warning(
-    board_id: str, tmp_path: Path, gcc: Toolchain
+    board_id: str, kind: ToolchainKind, tmp_path: Path
 ) -> None:
-    board = load_board(board_id)
-    found = build_image(board, small(), tmp_path, gcc)
+    board = board_or_machine(board_id)
+    found = build_image(board, small(), tmp_path, find_toolchain(kind))
     assert board.mcu is not None
     assert found.firmware.info.chip_id == board.mcu.chip.chip_id
     assert found.footprint.unattributed_bytes == 0
