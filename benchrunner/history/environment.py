@@ -12,7 +12,22 @@ from benchrunner.record import BoardClass, Measurement, NotMeasured, TimingModel
 # many more conditions than these (temperature, load, cause of the reset ...): with one of them in the
 # environment every night would start a baseline of its own, and no regression would ever be found.
 _LASTING = frozenset(
-    {"affinity", "board", "cache", "chip", "compiler", "core", "cpus", "dcache", "delegate", "distribution"}
+    {
+        "affinity",
+        "board",
+        "build",
+        "compatible",
+        "model",
+        "tools",
+        "cache",
+        "chip",
+        "compiler",
+        "core",
+        "cpus",
+        "dcache",
+        "delegate",
+        "distribution",
+    }
     | {"driver", "firmware", "flags", "flash", "governor", "hardware", "icache", "isolated", "kernel", "libc"}
     | {"machine", "os", "placement", "prefetch", "priority", "python", "revision", "runtime", "serial"}
     | {"silicon", "soc", "supply", "system", "threads", "uid", "vendor", "version", "voltage", "wait"}
@@ -22,7 +37,7 @@ _PASSING = frozenset(
     | {"free", "hash", "host", "load", "measured", "memory", "pid", "port", "protocol", "reset", "sha256"}
     | {"temp", "temperature", "thermal", "throttle", "throttled", "time", "uptime", "usage", "used", "user"}
 )
-_CLOCKS = re.compile(r"(?:clock|freq(?:uency)?)(?:_max|_min)?_k?hz$|(?:max|min)_(?:clock|freq)")
+_CLOCKS = re.compile(r"(?:clock|freq(?:uency)?|min|max)_k?hz$|(?:max|min)_(?:clock|freq)")
 
 
 def environment(measurement: Measurement) -> dict[str, str | int | bool]:

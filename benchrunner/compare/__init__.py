@@ -1,0 +1,1 @@
+"""Which results may be compared, what the difference is, and whether it is real."""
