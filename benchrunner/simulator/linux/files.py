@@ -56,6 +56,7 @@ class Node:
     target: str = ""
     made: Callable[[], bytes] | None = None
     taken: Callable[[bytes], None] | None = None
+    finder: Callable[[str], Node | None] | None = None  # children that come and go, as in /proc
     program: str = ""  # name of the program that this file is
     shown_bytes: int | None = None  # size in listings, where it is not the content's
 
@@ -130,6 +131,8 @@ class Files:
             if not here.is_folder:
                 raise _error(errno.ENOTDIR)
             child = here.children.get(part)
+            if child is None and here.finder is not None:
+                child = here.finder(part)
             if child is None:
                 if missing_ok and index == len(parts) - 1:
                     return here, _path([*(name for name, _ in trail[1:]), part])

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from benchrunner.board import Board
 from benchrunner.simulator.clock import BoardClock
@@ -27,6 +28,9 @@ from benchrunner.simulator.linux.process import (
 )
 from benchrunner.simulator.linux.processor import Processor
 from benchrunner.simulator.linux.profile import Profile, profile_of
+
+if TYPE_CHECKING:
+    from benchrunner.simulator.linux.tools.network import Network
 
 _SIGNALS = {
     "HUP": 1,
@@ -78,6 +82,9 @@ class LinuxMachine:
         self._pids = itertools.count(600)
         self._starts = itertools.count(1)
         self.processes: dict[int, Process] = {}
+        self.networks: dict[str, Network] = {}  # models by hash: analysed once
+        self.networks_lock = threading.Lock()
+        self._thread = threading.local()
         self.boot_id = self._uuid("boot 1")
         self._boots = 1
         self.processor = self._new_processor()
@@ -155,6 +162,19 @@ class LinuxMachine:
         with self._lock:
             self.processes[process.pid] = process
 
+    def current_process(self) -> Process | None:
+        """The one that this thread runs."""
+        return getattr(self._thread, "process", None)
+
+    def enter(self, process: Process) -> Process | None:
+        """Let this thread run `process`; returns what it ran before, to come back to."""
+        before = self.current_process()
+        self._thread.process = process
+        return before
+
+    def leave(self, before: Process | None) -> None:
+        self._thread.process = before
+
     def forget(self, process: Process) -> None:
         with self._lock:
             if self.processes.get(process.pid) is process:
@@ -170,6 +190,8 @@ class LinuxMachine:
             option = names.pop(0)
             text = names.pop(0) if option == "-s" and names else option[1:]
             text = text.upper().removeprefix("SIG")
+            if names[:1] == ["--"]:
+                del names[0]
             if not text.isdigit() and text not in _SIGNALS:
                 sender.stderr.write(encode(f"kill: invalid signal: {text}\n"))
                 return 1
@@ -253,6 +275,7 @@ class LinuxMachine:
             process.stderr.write(b"sh: 1: Cannot fork\n")
             return 2
         self.remember(process)
+        before = self.enter(process)
         try:
             process.check()
             return self._run(process, path, node)
@@ -261,6 +284,7 @@ class LinuxMachine:
                 raise  # the whole conversation ends
             return 128 + error.number
         finally:
+            self.leave(before)
             self.forget(process)
 
     def _run(self, process: Process, path: str, node: Node) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,18 +68,13 @@ class Nothing:
 class Group:
     """The processes that end together: those of one channel."""
 
-    _numbers = itertools.count(1)
-
-    def __init__(self, hung_up: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, hung_up: Callable[[], bool] = lambda: False, drop: Callable[[], None] = lambda: None
+    ) -> None:
         self.signal = 0
-        self.changed = threading.Event()
         self._hung_up = hung_up
+        self.drop = drop  # ends the connection, as a fault
         self.terminal = ""  # "pts/0" where there is one
-        self.number = next(Group._numbers)
-
-    def send(self, number: int) -> None:
-        self.signal = number
-        self.changed.set()
 
     def check(self) -> None:
         if self.signal:
@@ -113,6 +106,9 @@ class Process:
         self.signal = 0
         self.started_s = machine.now_s()
         self.cpus: tuple[int, ...] | None = None  # affinity, None: all
+        self.rss_bytes = 3_200 << 10
+        self.ignored: frozenset[int] = frozenset()  # signals that `trap ''` has switched off
+        self.background = False
 
     @property
     def stdin(self) -> Input:
@@ -126,6 +122,14 @@ class Process:
     def stderr(self) -> Output:
         return self.streams.get(2) or Nothing()  # type: ignore[return-value]
 
+    def child(
+        self, arguments: list[str], environment: Mapping[str, str], streams: Mapping[int, object]
+    ) -> Process:
+        """A process that this one starts."""
+        made = Process(self.machine, self.group, arguments, environment, self.folder, streams, self.pid)
+        made.cpus, made.ignored, made.background = self.cpus, self.ignored, self.background
+        return made
+
     def out(self, text: str) -> None:
         self.stdout.write(encode(text))
 
@@ -138,9 +142,12 @@ class Process:
         return name if name.startswith("/") else f"{self.folder.rstrip('/')}/{name}"
 
     def check(self) -> None:
-        if self.signal:
+        if self.signal and (self.signal == SIGKILL or self.signal not in self.ignored):
             raise SignalledError(self.signal)
-        self.group.check()
+        if self.machine.stopped.is_set():
+            raise SignalledError(SIGKILL)
+        if SIGHUP not in self.ignored:
+            self.group.check()
 
     def pause(self, seconds: float | None = None) -> None:
         """Wait in real time until something kills the process, for at most `seconds`."""
@@ -149,8 +156,6 @@ class Process:
             self.check()
             step = 0.02 if seconds is None else min(0.02, seconds - waited)
             self.machine.stopped.wait(step)
-            if self.machine.stopped.is_set():
-                raise SignalledError(SIGKILL)
             waited += step
 
 

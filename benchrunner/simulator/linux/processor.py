@@ -132,11 +132,13 @@ class Processor:
             elapsed += reference_s * (1.0 - on_cpu)
             busy = min(1.0, (self._foreign + threads * on_cpu) / self._profile.linux.cpus)
             self._advance(elapsed, busy, threads * on_cpu)
-            self._clock.sleep_s(elapsed)
-            self._seen_s = self._busy_end_s = self._clock.now_s()
             self.busy_s += elapsed * threads * on_cpu
+        # Not under the lock: it may take real time, and others look at the temperature meanwhile.
+        self._clock.sleep_s(elapsed)
+        with self._lock:
+            self._seen_s = self._busy_end_s = self._clock.now_s()
             self._note()
-            return Spent(elapsed, elapsed * threads * on_cpu)
+        return Spent(elapsed, elapsed * threads * on_cpu)
 
     def _slowdown(self, khz: int) -> float:
         return MEMORY_SHARE + (1.0 - MEMORY_SHARE) * self._profile.frequencies_khz[-1] / khz

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from benchrunner.simulator.linux.files import Node, Volume
+from benchrunner.simulator.linux.process import Process, encode
 from benchrunner.simulator.linux.profile import Profile
 
 if TYPE_CHECKING:
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
 SYSTEM_BYTES = 96 << 20
 """What the system itself uses of the RAM: a round figure."""
 _KERNEL_SHARE = 0.03  # RAM that the kernel keeps to itself
-_SHELL_RSS_KIB = 3200
 
 
 def entries(machine: LinuxMachine) -> dict[str, Callable[[], bytes]]:
@@ -34,11 +36,6 @@ def entries(machine: LinuxMachine) -> dict[str, Callable[[], bytes]]:
         "/proc/sys/kernel/random/boot_id": lambda: f"{machine.boot_id}\n".encode(),
         "/proc/sys/kernel/sched_rt_runtime_us": lambda: b"950000\n",
         "/proc/sys/vm/drop_caches": lambda: b"0\n",
-        "/proc/self/status": lambda: status_text("cat", machine.next_pid(), _SHELL_RSS_KIB << 10),
-        "/proc/self/smaps_rollup": lambda: (
-            f"Rss: {_SHELL_RSS_KIB} kB\nPss: {_SHELL_RSS_KIB // 2} kB\n".encode()
-        ),
-        "/proc/self/cmdline": lambda: b"cat\0/proc/self/cmdline\0",
     }
 
 
@@ -49,14 +46,63 @@ def version_line(profile: Profile) -> str:
     )
 
 
-def status_text(name: str, pid: int, rss_bytes: int) -> bytes:
-    """/proc/PID/status, the lines that people read."""
-    kib = rss_bytes >> 10
-    return (
-        f"Name:\t{name}\nUmask:\t0022\nState:\tR (running)\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t1\n"
-        f"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmPeak:\t{kib + 900:8d} kB\nVmSize:\t{kib + 900:8d} kB\n"
-        f"VmHWM:\t{kib:8d} kB\nVmRSS:\t{kib:8d} kB\nThreads:\t1\n"
-    ).encode()
+def finder(machine: LinuxMachine, volume: Volume) -> Callable[[str], Node | None]:
+    """What finds /proc/PID and /proc/self."""
+
+    def find(name: str) -> Node | None:
+        if name == "self":
+            current = machine.current_process()
+            node = Node(stat.S_IFLNK | 0o777, volume)
+            node.target = str(current.pid) if current is not None else "1"
+            return node
+        process = machine.processes.get(int(name)) if name.isdigit() and len(name) < 10 else None
+        return None if process is None else _process_folder(machine, process, volume)
+
+    return find
+
+
+def _process_folder(machine: LinuxMachine, process: Process, volume: Volume) -> Node:
+    folder = Node(stat.S_IFDIR | 0o555, volume)
+    name = process.arguments[0].rpartition("/")[2].lstrip("-")[:15]
+    words = b"\0".join(map(encode, process.arguments)) + b"\0"
+    kib = process.rss_bytes >> 10
+    contents = {
+        "comm": encode(name) + b"\n",
+        "cmdline": words,
+        "status": _status(name, process),
+        "stat": _process_stat(machine, name, process),
+        "smaps_rollup": f"Rss: {kib} kB\nPss: {kib * 2 // 3} kB\n".encode(),
+        "environ": b"",
+    }
+    for entry, content in contents.items():
+        node = Node(stat.S_IFREG | 0o444, volume, machine.wall_s(), process.pid)
+        node.made, node.shown_bytes = (lambda data=content: data), 0
+        folder.children[entry] = node
+    return folder
+
+
+def _status(name: str, process: Process) -> bytes:
+    kib = process.rss_bytes >> 10
+    return encode(
+        f"Name:\t{name}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t{process.pid}\nPid:\t{process.pid}\n"
+        f"PPid:\t{process.parent}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmPeak:\t{kib + 900:8d} kB\n"
+        f"VmSize:\t{kib + 900:8d} kB\nVmHWM:\t{kib:8d} kB\nVmRSS:\t{kib:8d} kB\nThreads:\t1\n"
+    )
+
+
+def _process_stat(machine: LinuxMachine, name: str, process: Process) -> bytes:
+    """One line, proc(5): the 20th word after the name is when it was started, in ticks since boot."""
+    ticks = max(0, round((process.started_s - (machine.now_s() - machine.uptime_s())) * 100))
+    before = (
+        f"{process.pid} ({name}) S {process.parent} {process.pid} {process.pid} 0 -1 4194304 0 0 0 0 1 1 0 0"
+    )
+    behind = (
+        f"20 0 1 0 {ticks} {process.rss_bytes * 2} {process.rss_bytes >> 12}"
+        + " 0" * 14
+        + " 17 0"
+        + " 0" * 13
+    )
+    return encode(f"{before} {behind}\n")
 
 
 def memory_bytes(machine: LinuxMachine) -> tuple[int, int]:

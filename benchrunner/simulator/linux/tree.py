@@ -128,6 +128,8 @@ def _proc(machine: LinuxMachine) -> None:
 
     for path, made in procfs.entries(machine).items():
         machine.files.special(path, made)
+    folder = machine.files.find("/proc")
+    folder.finder = procfs.finder(machine, folder.volume)
     machine.files.device("/dev/null", lambda: b"", _swallow)
     machine.files.device("/dev/zero", lambda: bytes(1 << 20), _swallow)
     machine.files.device("/dev/tty", lambda: b"", _swallow)

@@ -78,16 +78,7 @@ def run_script_from(shell: Shell, source: Input) -> int:
 
 def _start(process: Process, words: list[str], environment: dict[str, str] | None = None) -> int:
     """Run `words` in place of this program."""
-    child = Process(
-        process.machine,
-        process.group,
-        words,
-        process.environment if environment is None else environment,
-        process.folder,
-        process.streams,
-        process.pid,
-    )
-    child.cpus = process.cpus
+    child = process.child(words, process.environment if environment is None else environment, process.streams)
     return process.machine.execute(child, child.environment.get("PATH", ""))
 
 

@@ -331,15 +331,7 @@ def _xargs(process: Process) -> int:
     )
     status = 0
     for call in calls:
-        child = Process(
-            process.machine,
-            process.group,
-            call,
-            process.environment,
-            process.folder,
-            {**process.streams, 0: Given()},
-            process.pid,
-        )
+        child = process.child(call, process.environment, {**process.streams, 0: Given()})
         if process.machine.execute(child, process.environment.get("PATH", "")):
             status = 123
     return status

@@ -76,33 +76,10 @@ def inputs(process: Process, names: list[str]) -> Iterator[tuple[str, bytes | No
 
 def read_file(process: Process, name: str) -> bytes | None:
     try:
-        if (own := own_proc_file(process, name)) is not None:
-            return own
         return process.machine.files.read(process.path(name))
     except OSError as error:
         process.error(f"{name}: {error.strerror}")
         return None
-
-
-def own_proc_file(process: Process, name: str) -> bytes | None:
-    """/proc/PID/status of a process that runs, which no file holds."""
-    from benchrunner.simulator.linux.procfs import status_text
-
-    parts = process.path(name).split("/")
-    if len(parts) != 4 or parts[1] != "proc" or not parts[2].isdigit():
-        return None
-    other = process.machine.processes.get(int(parts[2]))
-    if other is None:
-        return None
-    base = other.arguments[0].rpartition("/")[2]
-    match parts[3]:
-        case "status":
-            return status_text(base, other.pid, 3_200 << 10)
-        case "cmdline":
-            return b"\0".join(word.encode("utf-8", "surrogateescape") for word in other.arguments) + b"\0"
-        case "comm":
-            return base[:15].encode("utf-8", "surrogateescape") + b"\n"
-    return None
 
 
 def lines_of(data: bytes) -> list[bytes]:

@@ -235,7 +235,13 @@ def _wait(shell: Shell, words: list[str]) -> int:
 
 def _trap(shell: Shell, words: list[str]) -> int:
     names = [word.removeprefix("SIG") for word in words[2:]]
+    numbers = {"HUP": 1, "INT": 2, "QUIT": 3, "TERM": 15}
     for name in names:
+        number = numbers.get(name, int(name) if name in ("1", "2", "3", "15") else 0)
+        if number and words[1] == "":
+            shell.process.ignored |= {number}
+        elif number:
+            shell.process.ignored -= {number}
         if words[1] in ("-", ""):
             shell.traps.pop({"0": "EXIT"}.get(name, name), None)
         else:
@@ -275,6 +281,11 @@ def _kill(shell: Shell, words: list[str]) -> int:
         raise SignalledError(shell.process.signal)
     return status
 
+
+SPECIAL = frozenset(
+    (":", "break", "continue", ".", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift")
+) | {"trap", "unset"}
+"""What is assigned before these stays (POSIX, special built-in utilities)."""
 
 BUILTINS: dict[str, Callable[[Shell, list[str]], int]] = {
     ":": _true,

@@ -15,7 +15,7 @@ from benchrunner.simulator.linux.process import (
     encode,
 )
 from benchrunner.simulator.linux.shell import expansion, patterns
-from benchrunner.simulator.linux.shell.builtins import BUILTINS, LoopJump, ReturnJump, ShellExit
+from benchrunner.simulator.linux.shell.builtins import BUILTINS, SPECIAL, LoopJump, ReturnJump, ShellExit
 from benchrunner.simulator.linux.shell.parser import parse_program
 from benchrunner.simulator.linux.shell.redirections import redirected
 from benchrunner.simulator.linux.shell.syntax import (
@@ -96,6 +96,8 @@ class Shell:
                 return self.name
             case "\0nounset":
                 return "1" if "u" in self.options else None
+            case "PPID":
+                return str(self.process.parent)
             case "PWD":
                 return self.process.folder
         if name.isdigit():
@@ -126,13 +128,8 @@ class Shell:
         return inner
 
     def _child(self, arguments: list[str], streams: dict[int, object]) -> Process:
-        parent = self.process
         environment = {name: self.variables[name] for name in self.exported if name in self.variables}
-        child = Process(
-            parent.machine, parent.group, arguments, environment, parent.folder, streams, parent.pid
-        )
-        child.cpus = parent.cpus
-        return child
+        return self.process.child(arguments, environment, streams)
 
     # running
 
@@ -201,9 +198,11 @@ class Shell:
     def _start(self, item: AndOr) -> None:
         inner = self.copy({**self.process.streams, 0: Given()})
         inner.process.pid = self.process.machine.next_pid()
+        inner.process.background = True
         ended: list[int] = []
 
         def body() -> None:
+            inner.process.machine.enter(inner.process)
             try:
                 ended.append(inner.run_all(Sequence(((item, False),))))
             except SignalledError as error:
@@ -415,12 +414,15 @@ class Shell:
             return self._function(self.functions[name], words, streams)
         builtin = BUILTINS.get(name)
         if builtin is not None:
+            kept_variables = dict(self.variables)
             for each, value in local.items():
                 self.set(each, value)
             before, self.process.streams = self.process.streams, streams
             try:
                 status = builtin(self, words)
             finally:
+                for each in () if name in SPECIAL else local:
+                    self._give_back(each, kept_variables)
                 kept = self.process.streams
                 self.process.streams = before
             if name == "exec" and len(words) == 1:
@@ -429,6 +431,12 @@ class Shell:
         child = self._child(words, streams)
         child.environment.update(local)
         return self.process.machine.execute(child, self.variables.get("PATH", ""))
+
+    def _give_back(self, name: str, kept: dict[str, str]) -> None:
+        if name in kept:
+            self.variables[name] = kept[name]
+        else:
+            self.variables.pop(name, None)
 
     def _function(self, body: Command, words: list[str], streams: dict[int, object]) -> int:
         before = self.positional, self.process.streams

@@ -9,13 +9,14 @@ from benchrunner.simulator.linux.files import Files
 
 MAGIC = frozenset("*?[")
 _ESCAPE = "\0"  # before a character that stands for itself
+_NOT_PLAIN = frozenset("*?[]!^-")
 _CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "space": r"\s", "upper": "A-Z"}
 _CLASSES |= {"lower": "a-z", "punct": re.escape("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"), "xdigit": "0-9a-fA-F"}
 
 
 def literal(text: str) -> str:
     """A pattern that matches `text` and nothing else."""
-    return "".join(_ESCAPE + character for character in text)
+    return "".join(_ESCAPE + each if each in _NOT_PLAIN else each for each in text if each != _ESCAPE)
 
 
 def plain(pattern: str) -> str:

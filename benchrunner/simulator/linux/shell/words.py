@@ -127,6 +127,9 @@ class WordReader:
             if character == closer:
                 self.position += 1
                 break
+            if character == '"' and closer == "}":
+                self.position += 1  # quotes within quotes: the same
+                continue
             if character == "\\":
                 following = self.text[self.position + 1 : self.position + 2]
                 self.position += 2
@@ -237,23 +240,12 @@ class WordReader:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise ShellSyntaxError("Syntax error: commands are nested too deep")
-        parts = self._parts(lambda character: character == "}")
-        self._depth -= 1
-        if self.at_end:
-            raise ShellSyntaxError("Syntax error: Missing '}'", incomplete=True)
-        self.position += 1
         if quoted and operation[0][-1] not in "#%":
-            parts = tuple(_quote(part) for part in parts)
+            parts = self._quoted_parts("}")  # a single quote is a character like another
+        else:
+            parts = self._parts(lambda character: character == "}")
+            if self.at_end:
+                raise ShellSyntaxError("Syntax error: Missing '}'", incomplete=True)
+            self.position += 1
+        self._depth -= 1
         return Parameter(match[0], operation[0], Word(parts), quoted)
-
-
-def _quote(part: Part) -> Part:
-    match part:
-        case Literal(text, _):
-            return Literal(text, True)
-        case Parameter(name, op, word, _):
-            return Parameter(name, op, word, True)
-        case Substitution(program, _):
-            return Substitution(program, True)
-        case Arithmetic(word, _):
-            return Arithmetic(word, True)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchrunner.simulator.linux.machine import DEFAULT_PATH
 from benchrunner.simulator.linux.process import Group, Process, SignalledError, encode
 from benchrunner.simulator.linux.shell.interpreter import Shell
 from benchrunner.simulator.linux.ssh.door import Door, Wish
 from benchrunner.simulator.linux.ssh.terminal import Terminal
-
-if TYPE_CHECKING:
-    from benchrunner.simulator.linux.machine import LinuxMachine
 
 HOME = "/home/root"
 _CHUNK_BYTES = 32768
@@ -86,7 +83,7 @@ def _body(door: Door, channel: Any, wish: Wish) -> None:
     try:
         if wish.command is not None and door.interrupted("exec"):
             return
-        status = run_wish(door.machine, channel, wish)
+        status = run_wish(door, channel, wish)
     except SignalledError as error:
         status = 128 + error.number
     except (OSError, EOFError):
@@ -100,8 +97,9 @@ def _body(door: Door, channel: Any, wish: Wish) -> None:
             pass
 
 
-def run_wish(machine: LinuxMachine, channel: Any, wish: Wish) -> int:
+def run_wish(door: Door, channel: Any, wish: Wish) -> int:
     """Run it to its end; returns the exit status."""
+    machine = door.machine
     environment = {
         "USER": "root",
         "LOGNAME": "root",
@@ -113,7 +111,8 @@ def run_wish(machine: LinuxMachine, channel: Any, wish: Wish) -> int:
     }
     source = ChannelInput(channel)
     out, errors = ChannelOutput(channel.sendall), ChannelOutput(channel.sendall_stderr)
-    group = Group(lambda: bool(channel.closed) or machine.stopped.is_set())
+    # Without a terminal nothing ends a command whose connection is gone, until it writes.
+    group = Group(lambda: bool(wish.terminal) and bool(channel.closed), door.drop)
     terminal = None
     if wish.terminal:
         environment["TERM"] = wish.terminal
@@ -123,7 +122,9 @@ def run_wish(machine: LinuxMachine, channel: Any, wish: Wish) -> int:
     else:
         streams = {0: source, 1: out, 2: errors}
     process = Process(machine, group, ["-sh" if wish.command is None else "sh"], environment, HOME, streams)
+    process.parent = door.process.pid
     machine.remember(process)
+    machine.enter(process)
     shell = Shell(process)
     try:
         if wish.command is not None:

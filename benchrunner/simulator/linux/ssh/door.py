@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchrunner.simulator.linux.faults import Interruption
-from benchrunner.simulator.linux.process import decode
+from benchrunner.simulator.linux.process import Group, Process, decode
 
 if TYPE_CHECKING:
     from benchrunner.simulator.linux.machine import LinuxMachine
@@ -45,6 +45,7 @@ class Door:
         self._authorized, self._passwordless = authorized, passwordless
         self._drop, self._stall = drop, stall
         self.wishes: dict[int, Wish] = {}
+        self.process = Process(machine, Group(), ["sshd"], {}, "/", {})
         self._lock = threading.Lock()
 
     # logins

@@ -150,6 +150,8 @@ class _Server:
             self._machine, self._login.public, self._passwordless, wire.drop, wire.stalled.set
         )
         _begin_after_the_reply(transport, door)
+        self._machine.remember(door.process)
+        wire.on_close = lambda: self._machine.forget(door.process)
         with self._lock:
             self._connections[transport] = wire
         transport.start_server(event=threading.Event(), server=door)

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 from benchrunner.simulator.linux.faults import LinuxFaultCounters
 
@@ -21,6 +22,7 @@ class Wire:
         self._rate = counters.faults.slow_link
         self.stalled = threading.Event()
         self._broken = False
+        self.on_close: Callable[[], None] = lambda: None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @property
@@ -83,4 +85,5 @@ class Wire:
             pass  # the other side was faster
 
     def close(self) -> None:
+        self.on_close()
         self._connection.close()
