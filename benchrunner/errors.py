@@ -38,7 +38,7 @@ class UsageError(BenchrunnerError):
 
 
 class ConfigError(UsageError):
-    """A board, lab or suite file is wrong; the message starts with `file:line: key:`."""
+    """A board, lab or suite file is wrong; the message starts with `file:line:column: key:`."""
 
 
 class UnknownBoardError(UsageError):

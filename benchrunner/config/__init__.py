@@ -1,7 +1,7 @@
 """Reads a TOML file into a dataclass, and reports everything that is wrong with it at once.
 
-Each problem is one line, `file:line: key: expected ..., found ...`. Types, missing keys and unknown keys are
-pydantic's work; what the types cannot say is told by rules, which see the values that have the right type.
+Each problem is one line, `file:line:column: key: expected ..., found ...`. Types, missing keys and unknown
+keys are pydantic's work; what the types cannot say is told by rules, which see the values of the right type.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def load(path: Path, into: type[T], rules: Iterable[Rule]) -> T:
         except UnusableError:
             continue
     if problems:
-        where = lines.key_lines(text)
-        located = sorted(((_line(where, each.path), each) for each in problems), key=lambda pair: pair[0])
-        raise ConfigError("\n".join(_sentence(path, line, problem) for line, problem in located))
+        where = lines.key_positions(text)
+        located = sorted(((_position(where, each.path), each) for each in problems), key=lambda pair: pair[0])
+        raise ConfigError("\n".join(_sentence(path, position, problem) for position, problem in located))
     assert value is not None  # no problems means that pydantic built it
     return value
 
@@ -223,13 +223,14 @@ def _type_problem(into: type, *, kind: str, path: lines.Path, given: object) -> 
     return Problem(path, "a finite number" if kind == "finite_number" else expected, found)
 
 
-def _line(where: Mapping[lines.Path, int], path: lines.Path) -> int:
-    """The line of `path`, or of the innermost table around it that is in the file."""
+def _position(where: Mapping[lines.Path, lines.Position], path: lines.Path) -> lines.Position:
+    """Where `path` begins, or the innermost table around it that is in the file."""
     while path not in where:
         path = path[:-1]
     return where[path]
 
 
-def _sentence(file: Path, line: int, problem: Problem) -> str:
+def _sentence(file: Path, position: lines.Position, problem: Problem) -> str:
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path).lstrip(".")
-    return f"{file}:{line}: {key or 'the file'}: expected {problem.expected}, found {problem.found}"
+    where = f"{file}:{position.line}:{position.column}: {key or 'the file'}"
+    return f"{where}: expected {problem.expected}, found {problem.found}"

@@ -200,7 +200,7 @@ def test_the_list_names_the_problems_of_every_bad_file(
     monkeypatch.setenv("BENCHRUNNER_BOARDS", str(tmp_path))
     with pytest.raises(ConfigError) as caught:
         list_boards()
-    assert [line.split(": ")[0].rpartition(":")[0] for line in caught.value.message.splitlines()] == [
+    assert [line.split(": ")[0].rsplit(":", 2)[0] for line in caught.value.message.splitlines()] == [
         str(first),
         str(second),
     ]

@@ -184,7 +184,7 @@ def test_a_mistake_in_a_board_file_has_its_line_and_key(
     tmp_path: Path, good: str, bad: str, expected: list[tuple[str, str]]
 ) -> None:
     changed, problems = mistakes(tmp_path, "stm32h747i-disco", good, bad)
-    found = [re.fullmatch(r"(\d+): ([^ ]+): (expected .+, found .+)", problem) for problem in problems]
+    found = [re.fullmatch(r"(\d+):\d+: ([^ ]+): (expected .+, found .+)", problem) for problem in problems]
     assert [match[2] for match in found if match] == [key for key, _ in expected]
     for match, (key, text_part) in zip(found, expected, strict=True):
         assert match is not None
@@ -228,7 +228,7 @@ def test_a_file_with_any_lines_changed_loads_or_is_refused_with_lines(
             assert load_board_file(file).id == board_id
         except ConfigError as error:
             for problem in error.message.splitlines():
-                assert re.match(rf"{re.escape(str(file))}:\d+: [^:]+: expected ", problem)
+                assert re.match(rf"{re.escape(str(file))}:\d+:\d+: [^:]+: expected ", problem)
 
 
 def test_the_first_and_the_last_mistake_of_a_file_are_reported_together(tmp_path: Path) -> None:

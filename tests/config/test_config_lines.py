@@ -5,7 +5,7 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchrunner.config.lines import key_lines
+from benchrunner.config.lines import key_positions
 
 DOCUMENT = '''# a comment with = and [brackets]
 title = "a [not a table] # not a comment"
@@ -38,7 +38,7 @@ c = 3
 
 
 def test_every_key_of_a_document_has_its_line() -> None:
-    assert key_lines(DOCUMENT) == {
+    assert {path: position.line for path, position in key_positions(DOCUMENT).items()} == {
         (): 1,
         ("title",): 2,
         ("quoted.key",): 3,
@@ -76,13 +76,29 @@ def test_every_key_of_a_document_has_its_line() -> None:
 def test_strings_that_end_in_quotes_of_their_own_do_not_run_on() -> None:
     text = 'a = """x"" """\nb = \'\'\'y\'\'\'\'\nc = """"""\nd = ""\ne = "\\\\"\nf = 1\n'
     assert tomllib.loads(text)["f"] == 1
-    assert {path[0]: line for path, line in key_lines(text).items() if path} == {
+    assert {path[0]: position.line for path, position in key_positions(text).items() if path} == {
         "a": 1,
         "b": 2,
         "c": 3,
         "d": 4,
         "e": 5,
         "f": 6,
+    }
+
+
+def test_every_key_of_a_document_has_its_column() -> None:
+    positions = key_positions('a = 1\n  b = { c = 2, d = [3,\n 4] }\n[[t]]\n"x y" = 5\n')
+    assert {path: position.column for path, position in positions.items()} == {
+        (): 1,
+        ("a",): 1,
+        ("b",): 3,
+        ("b", "c"): 9,
+        ("b", "d"): 16,
+        ("b", "d", 0): 21,
+        ("b", "d", 1): 2,
+        ("t",): 1,
+        ("t", 0): 1,
+        ("t", 0, "x y"): 1,
     }
 
 
@@ -106,7 +122,7 @@ VALUES = st.recursive(
 @given(st.lists(st.tuples(KEYS, VALUES), max_size=5))
 def test_every_path_that_the_parser_finds_has_a_line(tables: list[tuple[str, str]]) -> None:
     text = "".join(f"[[t]]\n\n{key} = {value} # c\n" for key, value in tables)
-    lines = key_lines(text)
+    lines = {path: position.line for path, position in key_positions(text).items()}
     found: set[tuple[str | int, ...]] = set()
 
     def walk(value: object, path: tuple[str | int, ...]) -> None:

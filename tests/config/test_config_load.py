@@ -78,32 +78,32 @@ radus_m = 1.0
 [[wheels]]
 """
     assert problems(tmp_path, text) == [
-        "bicycle.toml:2: name: expected a name, found an empty one",
-        'bicycle.toml:3: brake: expected "rim" or "disc", found "drum"',
-        "bicycle.toml:4: electric: expected true or false, found 1",
-        "bicycle.toml:5: saddle: expected one of the keys name, brake, wheels, electric, dynamo, "
+        "bicycle.toml:2:1: name: expected a name, found an empty one",
+        'bicycle.toml:3:1: brake: expected "rim" or "disc", found "drum"',
+        "bicycle.toml:4:1: electric: expected true or false, found 1",
+        "bicycle.toml:5:1: saddle: expected one of the keys name, brake, wheels, electric, dynamo, "
         "found the unknown key 'saddle'",
-        "bicycle.toml:8: wheels[0].spokes: expected a whole number, found 32.0",
-        'bicycle.toml:9: wheels[0].radius_m: expected a number, found "0.35"',
-        "bicycle.toml:12: wheels[1].spokes: expected a whole number, found true",
-        "bicycle.toml:13: wheels[1].radius_m: expected a finite number, found nan",
-        "bicycle.toml:14: wheels[1].radus_m: expected one of the keys spokes, radius_m, "
+        "bicycle.toml:8:1: wheels[0].spokes: expected a whole number, found 32.0",
+        'bicycle.toml:9:1: wheels[0].radius_m: expected a number, found "0.35"',
+        "bicycle.toml:12:1: wheels[1].spokes: expected a whole number, found true",
+        "bicycle.toml:13:1: wheels[1].radius_m: expected a finite number, found nan",
+        "bicycle.toml:14:1: wheels[1].radus_m: expected one of the keys spokes, radius_m, "
         "found the unknown key 'radus_m' (did you mean 'radius_m'?)",
-        "bicycle.toml:16: wheels[2].spokes: expected a whole number, found nothing",
-        "bicycle.toml:16: wheels[2].radius_m: expected a number, found nothing",
+        "bicycle.toml:16:1: wheels[2].spokes: expected a whole number, found nothing",
+        "bicycle.toml:16:1: wheels[2].radius_m: expected a number, found nothing",
     ]
 
 
 def test_a_missing_table_is_reported_at_the_table_around_it(tmp_path: Path) -> None:
     assert problems(tmp_path, 'name = "a"\nbrake = "rim"\n') == [
-        "bicycle.toml:1: wheels: expected a list, each element a table, found nothing"
+        "bicycle.toml:1:1: wheels: expected a list, each element a table, found nothing"
     ]
 
 
 def test_a_table_in_the_place_of_a_value_is_named(tmp_path: Path) -> None:
     assert problems(tmp_path, 'brake = "rim"\nwheels = 1979-05-27\n[name]\nx = 1\n') == [
-        "bicycle.toml:2: wheels: expected a list, each element a table, found 1979-05-27",
-        "bicycle.toml:3: name: expected a text in quotes, found a table",
+        "bicycle.toml:2:1: wheels: expected a list, each element a table, found 1979-05-27",
+        "bicycle.toml:3:1: name: expected a text in quotes, found a table",
     ]
 
 
@@ -112,17 +112,17 @@ def test_a_date_is_never_a_text_nor_left_out(tmp_path: Path) -> None:
         'name = 1979-05-27\nbrake = "rim"\nwheels = []\nelectric = 07:32:00\ndynamo = 1979-05-27T07:32:00\n'
     )
     assert problems(tmp_path, text) == [
-        "bicycle.toml:1: name: expected a text in quotes, found 1979-05-27",
-        "bicycle.toml:4: electric: expected true or false, found 07:32:00",
-        "bicycle.toml:5: dynamo: expected a table, found 1979-05-27 07:32:00",
+        "bicycle.toml:1:1: name: expected a text in quotes, found 1979-05-27",
+        "bicycle.toml:4:1: electric: expected true or false, found 07:32:00",
+        "bicycle.toml:5:1: dynamo: expected a table, found 1979-05-27 07:32:00",
     ]
 
 
 def test_a_rule_that_needs_a_wrong_value_keeps_silent_and_the_others_speak(tmp_path: Path) -> None:
     wheels = "[[wheels]]\nspokes = 1\nradius_m = 1\n" * 3
     assert problems(tmp_path, f'name = 5\nbrake = "rim"\n{wheels}') == [
-        "bicycle.toml:1: name: expected a text in quotes, found 5; put it in quotes",
-        "bicycle.toml:9: wheels[2]: expected two wheels at most, found 3",
+        "bicycle.toml:1:1: name: expected a text in quotes, found 5; put it in quotes",
+        "bicycle.toml:9:1: wheels[2]: expected two wheels at most, found 3",
     ]
 
 
@@ -183,5 +183,5 @@ def test_a_file_that_is_not_there_or_not_readable_is_named(tmp_path: Path) -> No
 
 def test_windows_line_ends_do_not_shift_lines(tmp_path: Path) -> None:
     assert problems(tmp_path, 'name = "a"\r\nbrake = "rim"\r\nwheels = 1\r\n') == [
-        "bicycle.toml:3: wheels: expected a list, each element a table, found 1"
+        "bicycle.toml:3:1: wheels: expected a list, each element a table, found 1"
     ]

@@ -138,7 +138,7 @@ def test_a_mistake_in_a_lab_file_has_its_line_and_key(
     with pytest.raises(ConfigError) as caught:
         load_lab(file)
     (problem,) = caught.value.message.splitlines()
-    assert problem.startswith(f"{file}:{line}: places.{key}: ")
+    assert problem.startswith(f"{file}:{line}:1: places.{key}: ")
     assert text in problem
 
 

@@ -62,7 +62,7 @@ def test_the_plans_hash_follows_the_cases_and_the_files(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (MATRIX, "name: expected a text in quotes, found nothing"),
-        (f'name = "n"\n{MATRIX}engnes = ["aot"]\n', "night.toml:5.*engnes.*did you mean 'engines'"),
+        (f'name = "n"\n{MATRIX}engnes = ["aot"]\n', "night.toml:5:1: .*engnes.*did you mean 'engines'"),
         (f'name = "n"\n{MATRIX}engines = ["aott"]\n', r"night.toml:5.*engines\[0\].*did you mean 'aot'"),
         ('name = "n"\n' + MATRIX.replace("747i", "747"), r"night.toml:3.*boards\[0\].*'stm32h747i-disco'"),
         (f'name = "n"\n{MATRIX}runs = [0]\n', r"runs\[0\]: expected 1 to 100000, found 0"),
