@@ -12,7 +12,6 @@ from benchrunner.errors import (
     BenchrunnerError,
     BoardError,
     ConnectionLostError,
-    DeadlineExceededError,
     HostKeyError,
     HostUnreachableError,
 )
@@ -25,6 +24,8 @@ from benchrunner.transport.ssh_login import log_in
 from benchrunner.transport.ssh_target import SshTarget
 from benchrunner.transport.ssh_wire import (
     GuardedSocket,
+    close_channel,
+    close_transport,
     connect_tcp,
     handshake,
     how_to_accept,
@@ -135,9 +136,7 @@ class _Chain:
 def close_links(links: list[tuple[SshTarget, Any, GuardedSocket]]) -> None:
     """Close connections from the far end, and wait for their threads."""
     for _, transport, guarded in reversed(links):
-        guarded.close()
-        transport.close()
-        transport.join(1.0)
+        close_transport(transport, guarded)
 
 
 class SshShell:
@@ -177,7 +176,11 @@ class SshShell:
         try:
             with self._guard(what, deadline, 2 * max_output_bytes), self._channel(what, deadline) as channel:
                 command = Command(channel, what, self._target.address, deadline)
-                return command.finish(line, stdin, max_output_bytes, on_stdout)
+                try:
+                    return command.finish(line, stdin, max_output_bytes, on_stdout)
+                except BaseException:
+                    command.learn_group()
+                    raise
         except BaseException:
             if command is not None and command.group is not None and self.alive:
                 self._end(command.group)
@@ -230,9 +233,6 @@ class SshShell:
         watch.start()
         try:
             yield
-        except DeadlineExceededError:
-            self._drop_files()  # an answer may still come, and would be taken for the next one's
-            raise
         finally:
             watch.cancel()
 
@@ -246,7 +246,7 @@ class SshShell:
         try:
             yield channel
         finally:
-            channel.close()
+            close_channel(channel)
 
     def _open_channel(self, what: str, deadline: Deadline) -> Any:
         paramiko = paramiko_library()
@@ -276,19 +276,17 @@ class SshShell:
             pass  # what went wrong before matters more
 
     def _sftp(self, deadline: Deadline) -> Files:
+        if self._files is not None and not self._files.usable:
+            self._files.close()
+            self._files = None
         if self._files is None:
             channel = self._open_channel("SFTP", deadline)
             try:
                 self._files = Files(channel, self._target.address, deadline)
             except BaseException:
-                channel.close()
+                close_channel(channel)
                 raise
         return self._files
-
-    def _drop_files(self) -> None:
-        if self._files is not None:
-            self._files.close()
-            self._files = None
 
     def _not_written(self, path: str, size: int, error: Exception, deadline: Deadline) -> BoardError:
         """Say why a file could not be written."""

@@ -16,6 +16,7 @@ import re
 import secrets
 import shlex
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ _END_SCRIPT: Final = (
 )
 _END_BUDGET_S: Final = 15.0
 _PIECE_BYTES: Final = 32768
-_STDIN_POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
+_POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
+_GROUP_S: Final = 1.0
 _LINGER_S: Final = 2.0  # a daemon that the command left behind may hold its streams open
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARK: Final = re.compile(rb"^(benchrunner-[0-9a-f]{16}) ([0-9]+)\n", re.MULTILINE)
@@ -112,10 +114,30 @@ class Command:
         stderr = _MARK.sub(b"", bytes(self._stderr), count=1)
         return Finished(status, bytes(self._stdout), stderr)
 
+    def learn_group(self) -> None:
+        """Wait a moment for the number of the process group, which may come after the first output."""
+        end_s = time.monotonic() + _GROUP_S
+        try:
+            while self.group is None and time.monotonic() < end_s:
+                if self._channel.recv_stderr_ready():
+                    self._stderr += bytes(self._channel.recv_stderr(_PIECE_BYTES))
+                    self._note_group()
+                elif self._channel.eof_received or self._channel.closed:
+                    return
+                else:
+                    time.sleep(_POLL_S)
+        except (OSError, EOFError, paramiko_library().SSHException):
+            return  # the connection has gone, and with it the way to the group
+
     def lost(self, error: BaseException | None) -> LinkError | DeadlineExceededError:
         """What to raise when the connection ended under the command."""
         if self._deadline.expired:
             return self.late()
+        if self._channel.transport.sock.overflowed:
+            return LinkError(
+                f"{self._host}: while {self._what} ran, the board sent more than it was asked for",
+                hint="its SSH server does not keep to the protocol; the connection was cut",
+            )
         reason = f": {plain(error)}" if error is not None and str(error) else ""
         return ConnectionLostError(
             f"{self._host}: connection lost while {self._what} ran{reason}",
@@ -157,7 +179,7 @@ class Command:
                     stdin_open = False
             if self._deadline.expired:
                 raise self.late()
-            pause_s = min(_STDIN_POLL_S if stdin_open else 1.0, self._deadline.remaining_s())
+            pause_s = min(_POLL_S if stdin_open else 1.0, self._deadline.remaining_s())
             if not wake.wait(pause_s) and self._channel.exit_status_ready():
                 quiet_s += pause_s
                 if quiet_s >= _LINGER_S:
@@ -181,12 +203,6 @@ class Command:
     def _drain(self, limit: int, on_stdout: Callable[[bytes], None] | None) -> bool:
         """Take over what has come on both streams."""
         found = False
-        while self._channel.recv_ready():
-            piece = bytes(self._channel.recv(_PIECE_BYTES))
-            found = True
-            self._bounded(self._stdout, piece, limit, "standard output")
-            if on_stdout is not None and piece:
-                on_stdout(piece)
         while self._channel.recv_stderr_ready():
             found = True
             self._bounded(
@@ -194,6 +210,12 @@ class Command:
             )
         if found and self.group is None:
             self._note_group()
+        while self._channel.recv_ready():
+            piece = bytes(self._channel.recv(_PIECE_BYTES))
+            found = True
+            self._bounded(self._stdout, piece, limit, "standard output")
+            if on_stdout is not None and piece:
+                on_stdout(piece)
         return found
 
     def _bounded(self, stream: bytearray, piece: bytes, limit: int, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from benchrunner.deadline import Deadline
 from benchrunner.errors import BenchrunnerError, BoardError, ConnectionLostError, DeadlineExceededError
 from benchrunner.transport.paramiko_library import paramiko_library
-from benchrunner.transport.ssh_wire import plain
+from benchrunner.transport.ssh_wire import close_channel, plain
 
 _REMOVE_S: Final = 1.0
 _PIECE_BYTES: Final = 32768  # what every SFTP server takes in one request
@@ -22,12 +22,16 @@ class NotWrittenError(Exception):
 
 
 class Files:
-    """An SFTP conversation over one channel; not usable any more once a deadline has passed in it."""
+    """An SFTP conversation over one channel.
+
+    It is `usable` as long as every request had its answer: not after a deadline, not after nonsense.
+    """
 
     def __init__(self, channel: Any, host: str, deadline: Deadline) -> None:
         paramiko = paramiko_library()
         self._host = host
         self._channel = channel
+        self.usable = True
         try:
             self._limit(deadline, "SFTP")
             channel.invoke_subsystem("sftp")
@@ -56,6 +60,7 @@ class Files:
         """
         what = f"writing {path}"
         partial = f"{path}.{secrets.token_hex(4)}.part"
+        self.usable = False
         try:
             self._limit(deadline, what)
             with self._sftp.open(partial, "wbx") as file:
@@ -65,6 +70,7 @@ class Files:
             if found_bytes != len(data):
                 raise NotWrittenError(f"{found_bytes} of {len(data)} bytes arrived")
             self._sftp.posix_rename(partial, path)
+            self.usable = True
         except BaseException as error:
             self._remove(partial)
             if isinstance(error, Exception):
@@ -75,6 +81,7 @@ class Files:
         """Read a file, whatever size it claims to have: files of /proc say 0."""
         what = f"reading {path}"
         data = bytearray()
+        self.usable = False
         try:
             self._limit(deadline, what)
             with self._sftp.open(path, "rb") as file:
@@ -83,12 +90,13 @@ class Files:
                     if len(data) > max_bytes:
                         raise BoardError(f"{self._host}: {path}: larger than the {max_bytes} bytes expected")
                     self._limit(deadline, what)
+            self.usable = True
         except Exception as error:
             raise self._failure(what, path, error, deadline) from error
         return bytes(data)
 
     def close(self) -> None:
-        self._channel.close()
+        close_channel(self._channel)
 
     def _remove(self, path: str) -> None:
         """Remove a file, as far as that is possible."""
@@ -124,22 +132,26 @@ class Files:
     def _failure(self, what: str, path: str, error: Exception, deadline: Deadline) -> Exception:
         paramiko = paramiko_library()
         if isinstance(error, BenchrunnerError | NotWrittenError):
+            self.usable = not isinstance(error, DeadlineExceededError)
             return error
         if deadline.expired or not self._channel.transport.is_active() or self._channel.closed:
             return self._lost(what, error, deadline)
         match error:
             case OSError(errno=errno.ENOENT):
+                self.usable = True
                 folder = posixpath.dirname(path)
                 return BoardError(
                     f"{self._host}: {path}: not there", hint=f"see `ls -la {folder}` on the board"
                 )
             case OSError(errno=errno.EACCES):
+                self.usable = True
                 return BoardError(
                     f"{self._host}: {path}: no permission", hint="log in as another user, or change its mode"
                 )
             case TimeoutError() | EOFError():
                 return self._lost(what, error, deadline)
             case OSError():
+                self.usable = True
                 return NotWrittenError(plain(error))
             case paramiko.SSHException() | paramiko.SFTPError():
                 return BoardError(f"{self._host}: {what}: the SFTP server answers nonsense: {plain(error)}")

@@ -35,6 +35,7 @@ HANDSHAKE_BYTES: Final = 1 << 20
 _LARGEST_PACKET_BYTES: Final = 256 << 10  # OpenSSH's own limit (PACKET_MAX_SIZE)
 _UNACKNOWLEDGED_MS: Final = 60_000
 _KEEP_ALIVE_S: Final = 30
+_JOIN_S: Final = 1.0  # paramiko's thread looks ten times a second whether it is to end
 _ALGORITHMS: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 _UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 
@@ -158,12 +159,28 @@ def handshake(
             if check_key:
                 _check_key(target, server_key(transport), entries)
         except BaseException:
-            transport.close()
+            close_transport(transport, guarded)
             raise
     except BaseException:
         guarded.close()
         raise
     return transport, guarded
+
+
+def close_channel(channel: Any) -> None:
+    """End a channel, also when its connection has just gone."""
+    try:
+        channel.close()
+    except (paramiko_library().SSHException, OSError, EOFError):
+        pass
+
+
+def close_transport(transport: Any, guarded: GuardedSocket) -> None:
+    """End a connection and its thread; harmless when done twice."""
+    guarded.close()  # first: it wakes the thread
+    transport.close()
+    if transport.is_alive():
+        transport.join(_JOIN_S)
 
 
 def server_key(transport: Any) -> HostKey:
@@ -210,7 +227,7 @@ def _start(transport: Any, guarded: GuardedSocket, target: SshTarget, deadline: 
             if isinstance(error, EOFError)
             else hint,
         ) from error
-    if transport.get_remote_server_key() is None or not transport.initial_kex_done:
+    if not transport.initial_kex_done:
         raise DeadlineExceededError(
             f"{target.address}: handshake: not done within {deadline.budget_s:g} s", hint=hint
         )
