@@ -37,6 +37,9 @@ Examples:
 def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> None:
     """Print stored results: latency and memory footprint in the columns of the ST model zoo.
 
+    Kinds: latency and footprint of microcontrollers, mpu (Linux boards), all of these, or combined: every
+    board in one table, by one definition of latency.
+
     RESULTS are folders or result files; by default the folder results/.
     """
     sources = results or (Path("results"),)

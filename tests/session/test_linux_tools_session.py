@@ -269,13 +269,33 @@ def test_onnxruntime_runs_the_command_of_st_and_takes_its_median() -> None:
 
 def test_an_onnxruntime_that_tells_little_leaves_the_rest_unmeasured() -> None:
     shell = ToolShell([ONNX], lambda _a, _e: Finished(0, b"Average inference time cost: 62.5 ms\n", b""))
-    found = measured("onnxruntime", shell, replace(REQUEST, delegate="vsinpu"))
-    assert shell.calls[0][0][-3:-1] == ["-e", "vsinpu"]
+    found = measured("onnxruntime", shell)
     start = found.starts[0]
     assert start.timed_counts == (62_500_000,)
     assert isinstance(start.cold_counts, NotMeasured)
     assert isinstance(start.init_counts, NotMeasured)
     assert isinstance(found.process_memory, NotMeasured)
+
+
+def onnxruntime(argv: list[str], npu_ms: float, npu_usage: int) -> Finished:
+    ms, usage = (npu_ms, npu_usage) if "-e" in argv else (62.5, 180)
+    return Finished(0, f"Average inference time cost: {ms} ms\nAvg CPU usage: {usage} %\n".encode(), b"")
+
+
+@pytest.mark.parametrize(("npu_ms", "npu_usage"), [(6.5, 4), (6.5, 180), (60.0, 4), (120.0, 180)])
+def test_an_execution_provider_is_compared_with_the_cpu(npu_ms: float, npu_usage: int) -> None:
+    shell = ToolShell([ONNX], lambda argv, _environment: onnxruntime(argv, npu_ms, npu_usage))
+    found = measured("onnxruntime", shell, replace(REQUEST, delegate="vsinpu"))
+    assert [argv[-3:-1] for argv, _, _ in shell.calls[:3]] == [["-e", "vsinpu"]] * 3
+    assert "-e" not in shell.calls[3][0]
+    assert [start.timed_counts for start in found.starts] == [(round(npu_ms * 1e6),)] * 3
+    assert isinstance(found.shares, NotMeasured)
+
+
+def test_an_execution_provider_that_is_the_cpu_is_no_result() -> None:
+    shell = ToolShell([ONNX], lambda argv, _environment: onnxruntime(argv, 60.0, 175))
+    with pytest.raises(FallBackError, match="the CPU executed both"):
+        measured("onnxruntime", shell, replace(REQUEST, delegate="vsinpu"))
 
 
 @pytest.mark.parametrize("engine", ["benchmark-model", "nbg", "onnxruntime"])

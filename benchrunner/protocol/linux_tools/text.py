@@ -10,6 +10,7 @@ from benchrunner.errors import ToolOutputError
 # ECMA-48: control sequences, and the two-character escapes.
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 _LEVEL = re.compile(r"^(?:INFO|WARNING|WARN|ERROR|Info|Warning|Error):\s*")
+_LAST_WORDS = 300
 _LARGEST = Decimal(10) ** 15  # ns of eleven days, bytes of a petabyte: nothing a board prints is larger
 
 # x-linux-ai-benchmark (both kinds of delegate), and benchmark_model of a delegate that took nothing.
@@ -42,7 +43,8 @@ def fall_back_text(text: str) -> str:
 
 def last_words(text: str, count: int = 3) -> str:
     """The last lines with something in them, for a message."""
-    return " / ".join([line for line in lines_of(text) if line][-count:])[-300:]
+    words = " / ".join([line for line in lines_of(text) if line][-count:])
+    return words if len(words) <= _LAST_WORDS else f"... {words[-_LAST_WORDS:].partition(' ')[2]}"
 
 
 def scaled(text: str, factor: int, what: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchrunner.deadline import Deadline
+from benchrunner.errors import FallBackError
 from benchrunner.protocol.linux_tools import OnnxruntimeResult, parse_onnxruntime_perf_test
 from benchrunner.record import NotMeasured, ProcessMemory, Shares, Start
 from benchrunner.session.linux.tools.call import (
@@ -19,6 +20,10 @@ from benchrunner.session.linux.tools.call import (
 from benchrunner.transport.shell import Shell
 
 TOOL = "onnxruntime_perf_test"
+# Nothing that the tool prints tells which provider executed a node. A run that takes the CPU's time and the
+# CPU's share of the processor was the CPU's.
+_SAME_TIME = 0.15
+_SAME_USAGE = 0.8
 
 
 def measure(
@@ -28,17 +33,24 @@ def measure(
     log: ToolLog,
     progress: Callable[[int, int], None],
 ) -> ToolResult:
-    """The tool keeps its first inference out of the times, and has no other warm-up."""
+    """The tool keeps its first inference out of the times, and has no other warm-up.
+
+    With an execution provider one more start is made without it, to see that they differ.
+    """
     tool = find_tool(shell, TOOL, deadline)
-    argv = [tool, "-I", "-m", "times", "-r", str(request.runs), "-P", "-y", "1", "-x", str(request.threads)]
+    calls = request.starts + bool(request.delegate)
+
+    def run(name: str, number: int, provider: list[str]) -> OnnxruntimeResult:
+        options = ["-I", "-m", "times", "-r", str(request.runs), "-P", "-y", "1", "-x", str(request.threads)]
+        argv = pinned(request, [tool, *options, *provider, request.model])
+        found = parse_onnxruntime_perf_test(call(shell, argv, name, deadline, log, folder=request.folder))
+        progress(number, calls)
+        return found
+
+    provider = ["-e", request.delegate] if request.delegate else []
+    results = [run(f"start {n + 1}", n + 1, provider) for n in range(request.starts)]
     if request.delegate:
-        argv += ["-e", request.delegate]
-    argv = pinned(request, [*argv, request.model])
-    results = []
-    for number in range(request.starts):
-        text = call(shell, argv, f"start {number + 1}", deadline, log, folder=request.folder)
-        results.append(parse_onnxruntime_perf_test(text))
-        progress(number + 1, request.starts)
+        _prove_provider(request.delegate, results, run("control on the CPU", calls, []))
     medians = all("p50" in result.latencies_ns for result in results)
     peaks = [result.peak_bytes for result in results if result.peak_bytes is not None]
     unknown = NotMeasured(f"{TOOL} does not tell")
@@ -62,6 +74,23 @@ def measure(
         conditions=conditions,
         warnings=(),
     )
+
+
+def _prove_provider(provider: str, results: list[OnnxruntimeResult], cpu: OnnxruntimeResult) -> None:
+    """Raises `FallBackError` where a start with the provider cannot be told from one without it."""
+    for result in results:
+        same_time = abs(result.mean_ns / max(1, cpu.mean_ns) - 1) < _SAME_TIME
+        same_usage = (
+            result.cpu_percent is None
+            or cpu.cpu_percent is None
+            or result.cpu_percent >= _SAME_USAGE * cpu.cpu_percent
+        )
+        if same_time and same_usage:
+            raise FallBackError(
+                f"{TOOL}: with {provider} {result.mean_ns} ns and {result.cpu_percent} % of the CPU, without "
+                f"{cpu.mean_ns} ns and {cpu.cpu_percent} %: the CPU executed both",
+                hint="the model has operators that the provider does not take; the log has both outputs",
+            )
 
 
 def _start(result: OnnxruntimeResult, *, medians: bool) -> Start:
