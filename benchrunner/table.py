@@ -159,10 +159,14 @@ def rows_of(runs: Iterable[StoredRun]) -> list[Row]:
 
 
 def latest(rows: Sequence[Row]) -> list[Row]:
-    """Keep the last row of each board x engine x model x fidelity, also where it is a failed one."""
+    """Keep the last row of each board x engine x model x fidelity, also where it is a failed one.
+
+    On a Linux board one engine executes a model in several ways: `1 CPU`, `2 CPU` and `NPU/GPU` are cases of
+    their own.
+    """
     last: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        key = (row.board, row.engine, row.model, row.model_sha256, row.fidelity)
+        key = (row.board, row.engine, row.execution_engine, row.model, row.model_sha256, row.fidelity)
         last.pop(key, None)  # so that the order is that of the rows kept
         last[key] = row
     return list(last.values())

@@ -32,7 +32,9 @@ Examples:
     help="csv and json are for programs: all columns, nothing rounded.",
 )
 @click.option(
-    "--latest", is_flag=True, help="Only the last result of each board, engine, model and fidelity."
+    "--latest",
+    is_flag=True,
+    help="Only the last result of each board, engine, model and fidelity (1 CPU and 2 CPU apart).",
 )
 def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> None:
     """Print stored results: latency and memory footprint in the columns of the ST model zoo.

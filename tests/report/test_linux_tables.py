@@ -11,7 +11,7 @@ import record_factory as factory
 
 from benchrunner.record import Fidelity, Measurement, NotMeasured, Outcome, Shares, TimingModel
 from benchrunner.report import Kind, Layout, linux, render, run_summary, tables
-from benchrunner.table import Row, row_of
+from benchrunner.table import Row, latest, row_of
 
 NOT_TOLD = NotMeasured("the tool does not tell")
 
@@ -160,6 +160,20 @@ def test_one_view_has_every_board_with_the_same_definition_of_latency() -> None:
     )  # fmt: skip
     assert "* nbg: each start is the mean of 50 inferences" in table.notes
     assert any("median of warm inferences" in note for note in table.notes)
+
+
+def test_the_latest_rows_keep_each_way_of_executing_a_model() -> None:
+    ways = [factory.linux(case={"execution_engine": way}) for way in ("1 CPU", "2 CPU", "NPU/GPU", "2 CPU")]
+    kept = latest([row_of(measurement, run_id=str(n)) for n, measurement in enumerate(ways)])
+    assert [(row.run_id, row.execution_engine) for row in kept] == [
+        ("0", "1 CPU"), ("2", "NPU/GPU"), ("3", "2 CPU"),
+    ]  # fmt: skip
+
+
+def test_the_summary_of_a_failed_run_has_its_reason_and_no_number() -> None:
+    text = run_summary(accelerated(outcome=Outcome.FAILED, reason="executed by the CPU"))
+    assert text.splitlines()[1] == "  latency  not measured: failed: executed by the CPU"
+    assert "6.6" not in text
 
 
 def test_figures_of_a_tool_have_no_percentiles_and_no_class() -> None:
