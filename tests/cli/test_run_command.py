@@ -56,6 +56,15 @@ def test_json_on_stdout_is_the_record(folder: Path) -> None:
     assert printed["latency"]["starts"][0]["timed_counts"] == list(measurement.latency.starts[0].timed_counts)
 
 
+def test_a_machine_of_qemu_is_a_board_like_others_and_its_row_says_emulated(folder: Path) -> None:
+    done = run(folder, "--model", "small.tflite", "--runs", "2", board="mps2-an500")
+    assert done.returncode == 0, done.stderr
+    assert "QEMU mps2-an500" in done.stdout
+    assert "emulated" in done.stdout
+    assert "instructions" in done.stdout
+    assert "bit-exact" in done.stdout
+
+
 def test_the_default_model_ships_with_the_project(folder: Path) -> None:
     done = run(folder, "--sim", "--quiet")
     assert done.returncode == 0, done.stderr
