@@ -105,7 +105,7 @@ def load(path: Path, into: type[T], rules: Iterable[Rule]) -> T:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_problem(path, text, str(error))) from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, or brackets as deep
-        raise ConfigError(f"{path}:1: the file: expected a configuration, found: {error}") from None
+        raise ConfigError(f"{path}:1:1: the file: expected a configuration, found: {error}") from None
     value, problems = _typed(data, into)
     values = Values(data, (problem.path for problem in problems))
     for rule in rules:
@@ -149,14 +149,15 @@ def _syntax_problem(path: Path, text: str, reason: str) -> str:
     content = text.splitlines()[number - 1] if text.strip() else ""
     named = re.match(r"\s*([\w.\"'-]+)\s*=", content)
     key = named[1] if named else "syntax"
-    place = f"column {column}" if column else "the end of the file"
+    place = "" if column else " at the end of the file"
+    at = int(column) if column else len(content) + 1
     # A bare word is the usual slip: a path, or a serial number that starts with a zero.
     bare = what.startswith(("Invalid value", "Expected newline")) and re.search(
         r"=\s*[\w/][^\s\"']*", content
     )
     hint = "; a text must be in quotes" if bare else ""
     return (
-        f"{path}:{number}: {key}: expected valid TOML, found at {place}: {what[:1].lower()}{what[1:]}{hint}"
+        f"{path}:{number}:{at}: {key}: expected valid TOML, found{place}: {what[:1].lower()}{what[1:]}{hint}"
     )
 
 

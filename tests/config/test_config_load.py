@@ -129,27 +129,29 @@ def test_a_rule_that_needs_a_wrong_value_keeps_silent_and_the_others_speak(tmp_p
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a = 1\nb = \n", "bicycle.toml:2: b: expected valid TOML, found at column 5: invalid value"),
+        ("a = 1\nb = \n", "bicycle.toml:2:5: b: expected valid TOML, found: invalid value"),
         (
             "a = 1\na = 2\n",
-            "bicycle.toml:2: a: expected valid TOML, found at column 6: cannot overwrite a value",
+            "bicycle.toml:2:6: a: expected valid TOML, found: cannot overwrite a value",
         ),
         (
             "[a]\n[a]\n",
-            "bicycle.toml:2: syntax: expected valid TOML, found at column 3: cannot declare ('a',) twice",
+            "bicycle.toml:2:3: syntax: expected valid TOML, found: cannot declare ('a',) twice",
         ),
-        ("a = [1,\n", "bicycle.toml:1: a: expected valid TOML, found at the end of the file: invalid value"),
+        (
+            "a = [1,\n",
+            "bicycle.toml:1:8: a: expected valid TOML, found at the end of the file: invalid value",
+        ),
         (
             "a = 1\nb = 066DFF # serial\n",
-            "bicycle.toml:2: b: expected valid TOML, found at column 6: "
+            "bicycle.toml:2:6: b: expected valid TOML, found: "
             "expected newline or end of document after a statement; a text must be in quotes",
         ),
         (
             "b = /dev/ttyACM0\n",
-            "bicycle.toml:1: b: expected valid TOML, found at column 5: "
-            "invalid value; a text must be in quotes",
+            "bicycle.toml:1:5: b: expected valid TOML, found: invalid value; a text must be in quotes",
         ),
-        ('a = "x\n', "bicycle.toml:1: a: expected valid TOML, found at column 7: illegal character '\\n'"),
+        ('a = "x\n', "bicycle.toml:1:7: a: expected valid TOML, found: illegal character '\\n'"),
     ],
 )
 def test_a_syntax_error_has_its_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
@@ -164,12 +166,12 @@ def test_text_that_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None
 
 def test_brackets_a_thousand_deep_are_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "a = " + "[" * 5000 + "]" * 5000)
-    assert problem.startswith("bicycle.toml:1: ")
+    assert problem.startswith("bicycle.toml:1:1: ")
 
 
 def test_a_number_of_ten_thousand_digits_is_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "a = " + "9" * 10_000)
-    assert problem.startswith("bicycle.toml:1: ")
+    assert problem.startswith("bicycle.toml:1:1: ")
 
 
 def test_a_file_that_is_not_there_or_not_readable_is_named(tmp_path: Path) -> None:

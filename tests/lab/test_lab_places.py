@@ -144,7 +144,7 @@ def test_a_mistake_in_a_lab_file_has_its_line_and_key(
 
 def test_an_unquoted_serial_number_that_is_no_toml_gets_the_hint_to_quote_it(tmp_path: Path) -> None:
     file = lab_file(tmp_path, "[places.p]\n" + GOOD + "probe_serial = 066DFF48\n")
-    with pytest.raises(ConfigError, match=r"lab\.toml:3: probe_serial: .*; a text must be in quotes"):
+    with pytest.raises(ConfigError, match=r"lab\.toml:3:17: probe_serial: .*; a text must be in quotes"):
         load_lab(file)
 
 
