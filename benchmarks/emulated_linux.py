@@ -65,6 +65,13 @@ def main() -> None:
                 commands.append(time.perf_counter() - started)
                 for model in MODELS:
                     medians[model].append(median_ns(running, model))
+        resumes = []
+        for _ in range(BOOTS + 1):  # the first one boots, and saves the state
+            started = time.perf_counter()
+            with emulated_linux(board, warm=True) as running:
+                resumes.append(time.perf_counter() - started)
+                medians[MODELS[0]].append(median_ns(running, MODELS[0]))
+        print(f"  resume {min(resumes[1:]):.1f} to {max(resumes[1:]):.1f} s")
         print(f"  boot {min(boots):.1f} to {max(boots):.1f} s, `ssh ... true` {min(commands):.2f} s")
         for model, found in medians.items():
             spread = (max(found) - min(found)) / min(found)

@@ -34,7 +34,8 @@ _HERE = Path(__file__).resolve().parent
 # What decides the content of an image, and hence is part of its key.
 _RECIPE = (
     *("initramfs.py", "keys.py", "target.py", "userland.py", "image.py"),
-    *("onboard/init", "onboard/inittab", "onboard/boot", "onboard/fake_clocks", "onboard/sshd_config"),
+    *("onboard/init", "onboard/inittab", "onboard/boot", "onboard/fake_clocks", "onboard/ready"),
+    "onboard/sshd_config",
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -17,18 +19,18 @@ from pathlib import Path
 from benchrunner.board import Board
 from benchrunner.deadline import Deadline
 from benchrunner.errors import DeadlineExceededError, LabError
-from benchrunner.linuxemu.devicetree import identity, with_root_properties
-from benchrunner.linuxemu.image import LinuxImage, build_image
-from benchrunner.linuxemu.programs import find_programs, run
-from benchrunner.linuxemu.target import Target, linux_of, target_of
+from benchrunner.linuxemu.hardware import HOST, Hardware, version_of
+from benchrunner.linuxemu.image import build_image
+from benchrunner.linuxemu.monitor import Monitor
+from benchrunner.linuxemu.programs import find_programs
+from benchrunner.linuxemu.target import target_of
 
-HOST = "127.0.0.1"
-RAM_MIB = 512  # of the smaller boards; the host's memory is taken as the guest touches it
 BOOT_DEADLINE_S = 180.0  # 10 s on a machine with nothing else to do
-_UP = "benchrunner: the network is up"  # onboard/boot
+_UP = "benchrunner: the network is up"  # onboard/ready
+_SAVABLE = "benchrunner: ready to be saved"
 _PORT_TRIES = 5
-_LOWEST_KHZ = 400_000
 _TAIL_LINES = 15
+_END_S = 5.0  # until a QEMU that gave up is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class EmulatedLinux:
     image_key: str
     qemu: str  # its version
     icount: bool  # True: time is instructions, and repeats
+    warm: bool  # True: it did not boot, but went on from a saved state
 
     def known_host_line(self, port: int) -> str:
         """The line of a known_hosts file that pins the board's key."""
@@ -62,14 +65,16 @@ def emulated_linux(
     board: Board,
     *,
     icount: bool = True,
+    warm: bool = False,
     deadline: Deadline | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[EmulatedLinux]:
     """Run the board for as long as the block lasts; its image is built if it is not in the cache.
 
     With `icount` one instruction takes one nanosecond of the board's time and there is one processor, so a
-    latency repeats; without, the board has its processors and runs as fast as the host lets it. Whatever is
-    written on the board is thrown away, and it reaches no network. `deadline` is for the boot.
+    latency repeats; without, the board has its processors and runs as fast as the host lets it. A `warm`
+    board goes on in a second or two from the state that one had at the end of its boot, kept with the image.
+    Whatever is written on the board is thrown away, and it reaches no network. `deadline` is for the boot.
 
     Must be entered in the thread that leaves it: QEMU dies with the thread that started it, so that it
     outlives nobody, whatever kills the harness.
@@ -82,10 +87,13 @@ def emulated_linux(
     image = build_image(target, progress=progress)
     deadline = deadline or Deadline(BOOT_DEADLINE_S)
     with tempfile.TemporaryDirectory(prefix="benchrunner-linux-") as name:
-        machine = _Machine(board, target, image, Path(name), programs, icount, deadline)
-        progress(f"boot {board.name} on {target.program} {machine.version}")
+        folder = Path(name)
+        program = programs[target.program]
+        version = version_of(program, deadline)
+        hardware = Hardware(board, image, program, version, icount, folder / "board.dtb")
+        machine = _Machine(hardware, folder, programs["setpriv"], deadline)
         try:
-            yield machine.start()
+            yield machine.start(warm, progress)
         finally:
             machine.stop()
 
@@ -97,26 +105,20 @@ class _PortTakenError(Exception):
 class _Machine:
     """One process of QEMU."""
 
-    def __init__(
-        self,
-        board: Board,
-        target: Target,
-        image: LinuxImage,
-        folder: Path,
-        programs: dict[str, str],
-        icount: bool,
-        deadline: Deadline,
-    ) -> None:
-        self._board, self._target, self._image = board, target, image
-        self._folder, self._programs = folder, programs
-        self._icount, self._deadline = icount, deadline
+    def __init__(self, hardware: Hardware, folder: Path, setpriv: str, deadline: Deadline) -> None:
+        self._hardware, self._board, self._image = hardware, hardware.board, hardware.image
+        self._folder, self._setpriv, self._deadline = folder, setpriv, deadline
         self._console, self._remarks = folder / "console.log", folder / "qemu.log"
         self._process: subprocess.Popen[bytes] | None = None
-        said = run((programs[target.program], "--version"), "version of QEMU", deadline).split()
-        self.version = said[said.index("version") + 1]
 
-    def start(self) -> EmulatedLinux:
-        tree = self._device_tree()
+    def start(self, warm: bool, progress: Callable[[str], None]) -> EmulatedLinux:
+        emulator = f"{self._image.target.program} {self._hardware.version}"
+        self._hardware.write_device_tree(self._deadline)
+        state = self._image.folder / self._hardware.state_name() if warm else None
+        if state is not None and not state.is_file():
+            progress(f"boot {self._board.name} on {emulator}, to save its state")
+            self._boot_and_save(state)
+        progress(f"{'resume' if warm else 'boot'} {self._board.name} on {emulator}")
         # Copied, so that an image which another process throws away is of no concern to this board.
         key = self._folder / "key"
         shutil.copyfile(self._image.private_key, key)
@@ -125,13 +127,20 @@ class _Machine:
         for tries_left in reversed(range(_PORT_TRIES)):
             ports = _free_ports(2)
             try:
-                self._run(tree, ports)
+                if state is None:
+                    self._boot(ports)
+                else:
+                    self._resume(state, ports)
                 break
+            except LabError:
+                if state is not None:
+                    state.unlink(missing_ok=True)  # whatever is wrong with it, the next board makes a new one
+                raise
             except _PortTakenError:
                 self.stop()
                 if not tries_left:
                     raise LabError(
-                        f"QEMU: expected a free port on {HOST}, found it taken {_PORT_TRIES}x"
+                        f"QEMU: expected a free port on {HOST}, found it taken {_PORT_TRIES} times"
                     ) from None
         known_hosts = self._folder / "known_hosts"
         running = EmulatedLinux(
@@ -145,85 +154,96 @@ class _Machine:
             known_hosts=known_hosts,
             console_log=self._console,
             image_key=self._image.key,
-            qemu=self.version,
-            icount=self._icount,
+            qemu=self._hardware.version,
+            icount=self._hardware.icount,
+            warm=warm,
         )
         lines = "".join(f"{running.known_host_line(port)}\n" for port in ports)
         known_hosts.write_text(lines, encoding="ascii")
         return running
 
-    def _run(self, tree: Path, ports: tuple[int, ...]) -> None:
-        """Start QEMU; come back when the SSH server has said its name."""
-        command = (
-            # The kernel ends it with us, even when nothing of ours can run any more.
-            *(self._programs["setpriv"], "--pdeathsig", "KILL", "--", self._programs[self._target.program]),
-            *self._hardware(),
-            *("-no-reboot", "-serial", "stdio", "-monitor", "none"),
-            *("-dtb", str(tree), "-kernel", str(self._image.kernel), "-initrd", str(self._image.initramfs)),
-            *("-append", self._kernel_arguments()),
-            # snapshot: what is written goes to a temporary file, so boards share one image.
-            *("-drive", f"file={_quoted(self._image.disk)},format=raw,if=none,id=disk,snapshot=on"),
-            *("-device", "virtio-blk-device,drive=disk"),
-            *("-netdev", "user,id=net,restrict=on" + "".join(map(_forwarded, ports, (22, 2222)))),
-            *("-device", "virtio-net-device,netdev=net"),
-        )
+    def _boot(self, ports: tuple[int, ...]) -> None:
+        """Come back when the SSH server has said its name."""
+        self._launch(self._hardware.command(ports))
+        self._wait_for_console(_UP)
+        self._wait(lambda: _greets(ports[0], self._deadline), "its SSH server")
+
+    def _boot_and_save(self, state: Path) -> None:
+        """Leave the state at the end of a boot in the file."""
+        with Monitor() as monitor:
+            self._launch((*self._hardware.command((), saved=True), *monitor.options), monitor)
+            self._wait_for_console(_SAVABLE)
+            # Beside the file that it becomes: whoever finds that one finds it whole.
+            made = Path(tempfile.mkdtemp(prefix=".", dir=state.parent)) / "state"
+            try:
+                monitor.open(self._deadline)
+                monitor.save(made, self._deadline)
+                made.replace(state)
+            finally:
+                shutil.rmtree(made.parent)
+        self.stop()
+
+    def _resume(self, state: Path, ports: tuple[int, ...]) -> None:
+        """Go on from there. The board is told the time, which went on without it."""
+        with Monitor() as monitor:
+            incoming = ("-incoming", f"exec:cat {shlex.quote(str(state))}")
+            command = (*self._hardware.command(ports, saved=True), *monitor.options, *incoming)
+            process = self._launch(command, monitor)
+            try:
+                monitor.open(self._deadline)
+                monitor.resume(self._deadline)
+            except LabError:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_S)
+                self._look(process, "its saved state")  # why it ended, which may be the port
+                raise
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # QEMU has ended: the wait tells
+            os.write(process.stdin.fileno(), f"{time.time():.0f} {secrets.token_hex(16)}\n".encode())
+        self._wait_for_console(_UP)
+        self._wait(lambda: _greets(ports[0], self._deadline), "its SSH server")
+
+    def _launch(self, command: tuple[str, ...], monitor: Monitor | None = None) -> subprocess.Popen[bytes]:
         with self._console.open("wb") as console, self._remarks.open("wb") as remarks:
             self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
+                # The kernel ends it with us, even when nothing of ours can run any more.
+                (self._setpriv, "--pdeathsig", "KILL", "--", *command),
+                stdin=subprocess.PIPE if monitor else subprocess.DEVNULL,
                 stdout=console,
                 stderr=remarks,
+                pass_fds=(monitor.theirs.fileno(),) if monitor else (),
                 env={**os.environ, "TMPDIR": str(self._folder)},  # of the snapshot
                 start_new_session=True,  # Ctrl-C is for the harness, which may have to clean up on the board
             )
-        self._wait(lambda: _UP in self._console.read_text(errors="replace"), "its network")
-        self._wait(lambda: _greets(ports[0], self._deadline), "its SSH server")
+        return self._process
 
-    def _hardware(self) -> tuple[str, ...]:
-        """Options that shape the device tree: the same when it is dumped and when it is booted."""
-        cpus = 1 if self._icount else linux_of(self._board).cpus
-        return (
-            *("-M", "virt,gic-version=2", "-cpu", self._target.cpu, "-smp", str(cpus), "-m", str(RAM_MIB)),
-            *("-nographic", "-nodefaults"),
-            # sleep=on: an idle board's clock keeps to the host's, so that time-outs mean what they say.
-            *(("-icount", "shift=0,sleep=on") if self._icount else ("-accel", "tcg,thread=multi")),
-        )
-
-    def _kernel_arguments(self) -> str:
-        highest = linux_of(self._board).clock_hz // 1000
-        frequencies = ",".join(str(khz) for khz in sorted({min(_LOWEST_KHZ, highest), highest}))
-        return f"console=ttyAMA0 quiet loglevel=3 mitigations=off benchrunner.khz={frequencies}"
-
-    def _device_tree(self) -> Path:
-        """QEMU's own tree of this machine, with the names that the board's has."""
-        dumped, path = self._folder / "virt.dtb", self._folder / "board.dtb"
-        machine, options, *rest = self._hardware()
-        program = self._programs[self._target.program]
-        dump = (program, machine, f"{options},dumpdtb={_quoted(dumped)}", *rest)
-        run(dump, "device tree of QEMU's machine", self._deadline)
-        path.write_bytes(with_root_properties(dumped.read_bytes(), identity(self._board)))
-        return path
+    def _wait_for_console(self, text: str) -> None:
+        self._wait(lambda: text in self._console.read_text(errors="replace"), "its network")
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         process = self._process
         assert process is not None
         while not done():
-            status = process.poll()
-            if status is not None:
-                remarks = _tail(self._remarks)
-                if "Could not set up host forwarding rule" in remarks:
-                    raise _PortTakenError
-                raise LabError(
-                    f"{self._board.id}: QEMU {self.version} ended with status {status} "
-                    f"before {what} was up:\n{remarks}\n{_tail(self._console)}".rstrip()
-                )
+            self._look(process, what)
             if self._deadline.expired:
                 raise DeadlineExceededError(
                     f"{self._board.id}: {what} was not up within {self._deadline.budget_s:g} s; console:\n"
                     f"{_tail(self._console)}",
                     hint="an emulated board boots in 10 s on a machine with nothing else to do",
                 )
-            time.sleep(0.05)
+            time.sleep(0.02)
+
+    def _look(self, process: subprocess.Popen[bytes], what: str) -> None:
+        """Raise if QEMU has ended, which it does not do by itself."""
+        status = process.poll()
+        if status is not None:
+            remarks = _tail(self._remarks)
+            if "Could not set up host forwarding rule" in remarks:
+                raise _PortTakenError
+            raise LabError(
+                f"{self._board.id}: QEMU {self._hardware.version} ended with status {status} "
+                f"before {what} was up:\n{remarks}\n{_tail(self._console)}".rstrip()
+            )
 
     def stop(self) -> None:
         """End QEMU. There is nothing to save: its disk is a copy that nobody needs."""
@@ -232,6 +252,8 @@ class _Machine:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def _greets(port: int, deadline: Deadline) -> bool:
@@ -250,15 +272,6 @@ def _free_ports(count: int) -> tuple[int, ...]:
     finally:
         for server in with_ports:
             server.close()
-
-
-def _forwarded(port: int, inside: int) -> str:
-    return f",hostfwd=tcp:{HOST}:{port}-:{inside}"
-
-
-def _quoted(path: Path) -> str:
-    """A file name in a list of options: a comma is written twice."""
-    return str(path).replace(",", ",,")
 
 
 def _tail(path: Path) -> str:

@@ -119,7 +119,7 @@ def _write_settings(tree: Path, keys: Mapping[str, KeyPair]) -> None:
     shutil.copyfile(_ONBOARD / "inittab", etc / "inittab")
     shutil.copyfile(_ONBOARD / "sshd_config", etc / "ssh" / "sshd_config")
     (etc / "benchrunner").mkdir()
-    for name in ("boot", "fake_clocks"):
+    for name in ("boot", "fake_clocks", "ready"):
         shutil.copyfile(_ONBOARD / name, etc / "benchrunner" / name)
         (etc / "benchrunner" / name).chmod(0o755)
     host, user = keys["host"], keys["user"]

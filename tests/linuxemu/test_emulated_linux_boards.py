@@ -104,7 +104,7 @@ def inference(board: EmulatedLinux, model: Path, given: bytes) -> tuple[list[int
         ("stm32mp157f-dk2", "fdmobilenet_0.25_128_uint8", "0xc07", "armv7l", "400000 800000"),
     ],
 )
-def test_a_board_says_who_it_is_gives_the_hosts_bytes_and_takes_the_same_time_at_each_boot(
+def test_a_board_says_who_it_is_gives_the_hosts_bytes_and_takes_the_same_time_booted_or_resumed(
     board_id: str, model_name: str, part: str, machine: str, khz: str
 ) -> None:
     board = load_board(board_id)
@@ -143,13 +143,17 @@ def test_a_board_says_who_it_is_gives_the_hosts_bytes_and_takes_the_same_time_at
         medians.append(statistics.median(samples))
     assert not folder.exists()
 
-    with emulated_linux(board, deadline=Deadline(BOOT_S)) as running:
-        # Nothing of the first board is left on this one.
+    # This one goes on from the state of a third, and nothing of the first is left on it.
+    with emulated_linux(board, warm=True, deadline=Deadline(2 * BOOT_S)) as running:
         assert by_openssh(running, f"cat {frequency}/scaling_governor", port=running.port) == "schedutil\n"
         samples, output = inference(running, model, given)
         assert output == expected.hex()
         medians.append(statistics.median(samples))
         assert running.icount
+        # Its disk can be written, and it knows what the time is now.
+        kept, seconds = by_openssh(running, "echo kept >kept; cat kept; date +%s", port=running.port).split()
+        assert kept == "kept"
+        assert abs(int(seconds) - time.time()) < 300
     assert medians[0] == pytest.approx(medians[1], rel=1e-4)
     assert medians[0] > 1_000_000  # of instructions: the model has millions of multiplications
 

@@ -15,6 +15,8 @@ from benchrunner.deadline import Deadline
 from benchrunner.errors import DeadlineExceededError, LabError, UsageError
 from benchrunner.linuxemu import TARGETS, EmulatedLinux, LinuxImage, emulated_linux
 from benchrunner.linuxemu import machine as machine_module
+from benchrunner.linuxemu.hardware import Hardware
+from benchrunner.linuxemu.monitor import Monitor
 
 BOARD = "stm32mp257f-dk"
 
@@ -168,3 +170,61 @@ def test_a_microcontroller_is_no_linux_board() -> None:
         emulated_linux(load_board("nucleo-f401re")),
     ):
         pytest.fail("there is no board")
+
+
+def test_a_saved_state_that_qemu_refuses_is_thrown_away(boot: Path) -> None:
+    boot.write_text("echo 'unknown section in the state' >&2; exit 1\n")
+    image = boot.parent / "image"
+    hardware = Hardware(
+        board=load_board(BOARD),
+        image=LinuxImage(TARGETS["arm64"], "key", image),
+        program="qemu-system-aarch64",
+        version="9.8.7",
+        icount=True,
+        tree=boot.parent / "board.dtb",
+    )
+    state = image / hardware.state_name()
+    state.write_bytes(b"not a state")
+    with (
+        pytest.raises(LabError, match="ended with status 1 before its saved state was up") as caught,
+        emulated_linux(load_board(BOARD), warm=True, deadline=Deadline(60)),
+    ):
+        pytest.fail("there is no board")
+    assert "unknown section in the state" in caught.value.message
+    assert f"exec:cat {state}" in (boot.parent / "calls").read_text()
+    assert not state.exists()
+    nothing_is_left(boot)
+
+
+def test_what_the_emulators_monitor_refuses_or_never_says_is_an_error() -> None:
+    with Monitor() as monitor:
+        talk(
+            monitor,
+            b'{"QMP": {}}',
+            b'{"return": {}}',
+            b'{"event": "STOP"}',
+            b'{"error": {"desc": "not now"}}',
+        )
+        monitor.open(Deadline(60))
+        with pytest.raises(LabError, match="QEMU: stop: not now"):
+            monitor.execute("stop", Deadline(60))
+        with pytest.raises(LabError, match="ended in the middle"):
+            monitor.execute("cont", Deadline(60))
+    with Monitor() as monitor, pytest.raises(DeadlineExceededError):
+        monitor.execute("cont", Deadline(0.2))
+    with Monitor() as monitor:
+        talk(monitor, b'{"QMP": {}}', b'{"return": {}}', b'{"return": {"status": "guest-panicked"}}')
+        monitor.open(Deadline(60))
+        with pytest.raises(LabError, match="expected a paused board, found it guest-panicked"):
+            monitor.resume(Deadline(60))
+    with Monitor() as monitor:
+        answers = (b'{"QMP": {}}', *[b'{"return": {}}'] * 3, b'{"return": {"status": "failed"}}')
+        talk(monitor, *answers)
+        monitor.open(Deadline(60))
+        with pytest.raises(LabError, match="cannot be saved: failed"):
+            monitor.save(Path("nowhere"), Deadline(60))
+
+
+def talk(monitor: Monitor, *answers: bytes) -> None:
+    """Say all of it beforehand, as QEMU's end of the conversation."""
+    monitor.theirs.sendall(b"".join(answer + b"\n" for answer in answers))
