@@ -54,8 +54,9 @@ def command(
 ) -> None:
     """Write IMAGE, a binary, to the start of a board's flash."""
     from benchrunner import lab
-    from benchrunner.board import load_board, require_runnable
+    from benchrunner.board import require_runnable
     from benchrunner.deadline import Deadline
+    from benchrunner.emulator.machines import flashable_board
     from benchrunner.flash.entry import enter, leave
     from benchrunner.flash.journal import Journal
     from benchrunner.flash.program import Options, program
@@ -63,7 +64,7 @@ def command(
     from benchrunner.transport import Lines, Parity
     from benchrunner.transport.serial import open_transport
 
-    board = load_board(board_id)
+    board = flashable_board(board_id)
     require_runnable(board)
     assert board.mcu is not None
     _say_if_stale(image)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from benchrunner.board import Board, load_board
+from benchrunner.board import Board
 from benchrunner.cli.parameters import BoardId
 from benchrunner.durable import write_atomic
+from benchrunner.emulator.machines import flashable_board
 from benchrunner.errors import StoreError, UsageError
 from benchrunner.simulator.board import Boot, SimulatedBoard
 from benchrunner.simulator.clock import INSTANT, REAL, BoardClock
@@ -111,7 +112,7 @@ def command(
     serial bootloader may use it. Times that it reports are modelled, never measured. With --emulate it runs
     any image of the real board, and counts instructions.
     """
-    board = load_board(board_id)
+    board = flashable_board(board_id)
     make = _emulated if emulate else SimulatedBoard
     sim = make(
         board,

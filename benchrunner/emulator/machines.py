@@ -135,6 +135,16 @@ def board_or_machine(board_id: str) -> Board:
     return found.board()
 
 
+def flashable_board(board_id: str) -> Board:
+    """The board of that file. Raises `UsageError` for a machine, which has no flash, and as `load_board`."""
+    if board_id in MACHINES:
+        raise UsageError(
+            f"{board_id} is a machine of QEMU: it has neither a boot loader nor flash to write",
+            hint=f"benchrunner run --board {board_id} loads and starts firmware",
+        )
+    return load_board(board_id)
+
+
 def facts_sha256(board: Board) -> str:
     """SHA-256 of the board's file; of what is said here where the board is a machine."""
     found = MACHINES.get(board.id)

@@ -124,6 +124,7 @@ def test_an_emulated_board_serves_a_run_like_the_real_one_and_is_not_taken_for_i
         (("stm32h747i-disco", "--time", "-1"), "expected instant, real or a number"),
         (("stm32mp257f-dk",), "only microcontroller boards can be simulated"),
         (("stm32h747i-disc",), "stm32h747i-disco"),
+        (("mps2-an500", "--emulate"), "mps2-an500 is a machine of QEMU"),
         (("stm32mp257f-dk", "--emulate"), "only microcontroller boards can be emulated"),
         (("nucleo-f401re", "--flash", "/dev"), "--flash"),
     ],
