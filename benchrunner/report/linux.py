@@ -153,8 +153,9 @@ def processor_share(percent: float | NotMeasured) -> str:
 def framework(row: Row) -> str:
     """`OpenVX`, `TensorFlowLite 2.18.0`: what executed the model, in the words of the published tables."""
     named = _NAMED_VERSION.match(row.engine_version)
-    if named and named[1].lower() in _FRAMEWORKS:
-        return f"{_FRAMEWORKS[named[1].lower()]} {named[2]}"
+    known = named and _FRAMEWORKS.get(named[1].lower().replace("-", "_"))
+    if named and known:
+        return f"{known} {named[2]}"
     name = _OF_ENGINE.get(row.engine, row.engine)
     return name if row.engine == "nbg" else f"{name} {row.engine_version}".rstrip()
 

@@ -9,6 +9,7 @@ from benchrunner.report import cells, linux
 from benchrunner.table import Row
 
 _MIB = 1 << 20
+_NAMES = {"governor": "governor", "cpu_khz": "CPU", "npu_clock_hz": "NPU", "load_1min": "load"}
 _MOVING = (("governor", ""), ("cpu_khz", "MHz"), ("npu_clock_hz", "MHz"), ("load_1min", ""))
 
 
@@ -56,7 +57,7 @@ def _system(measurement: Measurement) -> str:
         if key in before:
             now = _reading(after, key, unit) if key in after else ""
             then = _reading(before, key, unit)
-            parts.append(then if now in ("", then) else f"{then} -> {now}")
+            parts.append(f"{_NAMES[key]} {then}" + (f" -> {now}" if now not in ("", then) else ""))
     zones = [key for key in before if key.startswith("temperature_c.")]
     parts += [
         f"{zone.partition('.')[2]} {before[zone]}{f' -> {after[zone]}' if zone in after else ''} °C"
@@ -69,7 +70,6 @@ def _system(measurement: Measurement) -> str:
 
 def _reading(conditions: Mapping[str, str | int | bool], key: str, unit: str) -> str:
     value = conditions[key]
-    name = {"governor": "governor ", "load_1min": "load ", "npu_clock_hz": "NPU "}.get(key, "")
     if unit and isinstance(value, int):
-        return f"{name}{cells.frequency(value * 1000 if key.endswith('khz') else value)}"
-    return f"{name}{value}"
+        return cells.frequency(value * 1000 if key.endswith("khz") else value)
+    return str(value)

@@ -115,6 +115,7 @@ def test_a_simulated_time_carries_its_band() -> None:
     ("engine", "version", "framework"),
     [
         ("tflite", "tflite_runtime 2.18.0", "TensorFlowLite 2.18.0"),
+        ("tflite", "tflite-runtime 2.18.0", "TensorFlowLite 2.18.0"),
         ("tflite", "ai_edge_litert 2.0.2", "LiteRT 2.0.2"),
         ("benchmark-model", "2.18.0", "TensorFlowLite 2.18.0"),
         ("onnxruntime", "1.19.2", "ONNX Runtime 1.19.2"),
@@ -212,7 +213,7 @@ def test_the_summary_of_a_linux_run() -> None:
         "fdmobilenet_0.25_128 int8  on  STM32MP157F-DK2 (2 CPU, 800 MHz)  measured\n"
         "  latency  22.76 ms [22.76 .. 22.76]  p95 22.8  min 22.76  6x10 noisy  cold 31 ms  init 3.3 ms\n"
         "  memory   peak 24 MiB, before the model 20 MiB (VmHWM of /proc/self/status)\n"
-        "  system   governor performance, 800 MHz -> 650 MHz, load 0.05, cpu 45.2 -> 51.0 °C, X-LINUX-AI "
+        "  system   governor performance, CPU 800 MHz -> 650 MHz, load 0.05, cpu 45.2 -> 51.0 °C, X-LINUX-AI "
         "v5.1.0, kernel 6.1.82\n"
         "  output   bit-exact with LiteRT 2.3.0 builtin-without-default-delegates, 5 values\n"
         "  ! first inference 1.4x slower (cold), reported apart"
