@@ -216,6 +216,22 @@ def test_a_warm_time_of_the_npu_is_the_difference_of_two_processes() -> None:
     assert found.process_memory.peak_bytes == 24_612_864
 
 
+def test_warm_ups_of_the_npu_are_a_process_of_their_own() -> None:
+    shell = ToolShell([NBG], nbg)
+    found = measured("nbg", shell, replace(REQUEST, model="/tmp/x/m.nb", starts=1, warmups=5))
+    assert [argv[-1] for argv, _, _ in shell.calls] == ["1", "5", "25", "1"]
+    assert found.starts[0].timed_counts[0] == pytest.approx(6_600_000, rel=1e-4)
+    assert found.starts[0].cold_counts == 10_000_000
+    assert "after 5 others" in str(found.conditions["estimator"])
+
+
+def test_warm_ups_that_a_tool_cannot_be_asked_for_are_named() -> None:
+    shell = ToolShell([ONNX], lambda argv, _environment: onnxruntime(argv, 6.5, 4))
+    assert (
+        "10 cannot be asked for" in measured("onnxruntime", shell, replace(REQUEST, warmups=10)).warnings[0]
+    )
+
+
 def test_shares_of_npu_and_gpu_come_from_a_profiled_run_and_say_so() -> None:
     shell = ToolShell([NBG], nbg)
     found = measured("nbg", shell, replace(REQUEST, model="/tmp/x/m.nb"))
@@ -238,7 +254,7 @@ def test_a_driver_that_prints_no_layer_times_leaves_the_shares_unmeasured() -> N
 
 def test_a_cold_loop_that_takes_longer_than_all_loops_together_is_refused() -> None:
     shell = ToolShell([NBG], lambda argv, environment: nbg(argv, environment, warm_us=-480))
-    with pytest.raises(ToolOutputError, match="a cold loop took"):
+    with pytest.raises(ToolOutputError, match="1 cold loops took"):
         measured("nbg", shell, replace(REQUEST, model="/tmp/x/m.nb"))
 
 

@@ -43,10 +43,12 @@ def measure(
     """For each start one process of one loop and one of `runs` loops more; then a profiled one.
 
     The mean of the tool has the cold first inference in it. (total of n + 1 loops - one cold loop) / n is the
-    mean of the n others.
+    mean of the n others. With w warm-ups a third process tells what w loops take together.
     """
     tool = find_tool(shell, TOOL, deadline)
-    calls = 2 * request.starts + 1
+    warmups = max(1, request.warmups or 1)  # the cold one is always among them
+    each = 2 if warmups == 1 else 3
+    calls = each * request.starts + 1
 
     def run(name: str, number: int, loops: int) -> NbgResult:
         argv = pinned(request, [tool, "-m", request.model, "-l", str(loops)])
@@ -56,19 +58,24 @@ def measure(
         progress(number, calls)
         return found
 
-    pairs = []
+    starts, every = [], []
     for number in range(request.starts):
-        cold = run(f"start {number + 1}, cold", 2 * number + 1, 1)
-        pairs.append((cold, run(f"start {number + 1}", 2 * number + 2, 1 + request.runs)))
+        name, begun = f"start {number + 1}", each * number
+        cold = base = run(f"{name}, cold", begun + 1, 1)
+        if warmups > 1:
+            base = run(f"{name}, warm-up", begun + 2, warmups)
+        warm = run(name, begun + each, warmups + request.runs)
+        starts.append(_start(cold, base, warm))
+        every += [cold, base, warm]
     warnings: list[str] = []
     layers = _profile(shell, tool, request, deadline, log, warnings)
     progress(calls, calls)
-    every = [result for pair in pairs for result in pair]
     peaks = [result.peak_bytes for result in every if result.peak_bytes is not None]
     unknown = NotMeasured(f"{TOOL} does not tell")
     conditions: dict[str, str | int | bool] = {
-        "estimator": f"each start is the mean of {request.runs} inferences after a cold one, from the totals "
-        f"of two processes, of {1 + request.runs} loops and of one ({TOOL} knows no warm-up)",
+        "estimator": f"each start is the mean of {request.runs} inferences after "
+        f"{'a cold one' if warmups == 1 else f'{warmups} others'}, from the totals of two processes, of "
+        f"{warmups + request.runs} and {warmups} loops ({TOOL} knows no warm-up)",
         "input": f"{TOOL} draws the first input itself; others are what is in memory",
     }
     clocks = sorted({result.npu_hz for result in every if result.npu_hz is not None})
@@ -79,7 +86,7 @@ def measure(
     return ToolResult(
         tool=tool,
         version=tool_version(tool),
-        starts=tuple(_start(cold, warm) for cold, warm in pairs),
+        starts=tuple(starts),
         layers=tuple(LayerCounts(n, layer.operator, layer.time_ns) for n, layer in enumerate(layers))
         or NotMeasured("the driver printed no layer times in the profiled run"),
         shares=_shares(layers),
@@ -91,11 +98,13 @@ def measure(
     )
 
 
-def _start(cold: NbgResult, warm: NbgResult) -> Start:
-    warm_ns = (warm.mean_ns * warm.loops - cold.mean_ns) // (warm.loops - 1)
+def _start(cold: NbgResult, base: NbgResult, warm: NbgResult) -> Start:
+    """`base`: the loops that `warm` has before its timed ones, by themselves."""
+    base_ns, total_ns = base.mean_ns * base.loops, warm.mean_ns * warm.loops
+    warm_ns = (total_ns - base_ns) // (warm.loops - base.loops)
     if warm_ns <= 0:
         raise ToolOutputError(
-            f"{TOOL}: a cold loop took {cold.mean_ns} ns, {warm.loops} loops {warm.mean_ns * warm.loops} ns",
+            f"{TOOL}: {base.loops} cold loops took {base_ns} ns, {warm.loops} loops {total_ns} ns",
             hint="more runs make the warm loops outweigh a cold one that varies: --runs 100",
         )
     return Start(

@@ -72,7 +72,9 @@ def measure(
         if peaks
         else NotMeasured(f"{TOOL} printed no peak working set size"),
         conditions=conditions,
-        warnings=(),
+        warnings=(f"{TOOL} has one warm-up: {request.warmups} cannot be asked for",)
+        if request.warmups not in (None, 1)
+        else (),
     )
 
 
