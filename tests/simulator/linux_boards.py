@@ -2,12 +2,98 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from benchrunner.simulator.linux import SshBoard
+from benchrunner.board import load_board
+from benchrunner.deadline import Deadline
+from benchrunner.runtime import Interpreter, KernelSet, seeded_input
+from benchrunner.session.linux import board_runner
+from benchrunner.session.linux.events import Event, EventLines
+from benchrunner.simulator.linux import LinuxFaults, SshBoard, serve_ssh_board
+from benchrunner.transport.ssh import SshShell, open_ssh
+from benchrunner.transport.ssh_target import SshTarget
+from benchrunner.zoo import resolve_model
 
 DEADLINE_S = 60.0
+RUNNER = Path(board_runner.__file__)
+
+
+def target(board: SshBoard) -> SshTarget:
+    return SshTarget(
+        host=board.host,
+        user=board.user,
+        port=board.port,
+        key_files=(board.private_key,),
+        only_key_files=True,
+        host_key=board.host_key,
+    )
+
+
+@contextmanager
+def connected(board: SshBoard) -> Iterator[SshShell]:
+    shell = open_ssh(target(board), Deadline(DEADLINE_S))
+    try:
+        yield shell
+    finally:
+        shell.close()
+
+
+@contextmanager
+def shell_on(board_id: str, faults: LinuxFaults | None = None, *, seed: int = 0) -> Iterator[SshShell]:
+    """A board, and the project's own client logged in to it."""
+    with serve_ssh_board(load_board(board_id), faults, seed=seed) as board, connected(board) as shell:
+        yield shell
+
+
+class RunnerOnBoard:
+    """The project's runner with one model, copied to the board."""
+
+    def __init__(self, shell: SshShell, model: str = "fdmobilenet_0.25_128_int8") -> None:
+        self.shell = shell
+        self.model = resolve_model(model).read_bytes()
+        self.interpreter = Interpreter(self.model, KernelSet.BUILTIN)
+        self.input = seeded_input(self.interpreter.inputs[0], 7)
+        for name, data in (
+            ("runner.py", RUNNER.read_bytes()),
+            ("m.tflite", self.model),
+            ("in.bin", self.input),
+        ):
+            shell.put(data, f"/tmp/{name}", Deadline(DEADLINE_S))
+
+    def start(self, words: Sequence[str] = (), **changes: Any) -> list[Event]:
+        """The events of one start; `changes` go into the request."""
+        request: dict[str, Any] = {
+            "version": 1,
+            "model": "/tmp/m.tflite",
+            "inputs": ["/tmp/in.bin"],
+            "outputs": "/tmp/out",
+            "runtime": "auto",
+            "kernels": "reference",
+            "threads": 1,
+            "affinity": None,
+            "delegate": None,
+            "delegate_options": {},
+            "runs": 20,
+            "warmups": None,
+            "timing": "auto",
+            "calibration": None,
+            **changes,
+        }
+        events: list[Event] = []
+        lines = EventLines(events.append)
+        self.shell.run(
+            [*words, "python3", "/tmp/runner.py"],
+            Deadline(DEADLINE_S),
+            stdin=json.dumps(request).encode(),
+            on_stdout=lines.feed,
+        )
+        lines.end()
+        return events
 
 
 class OpenSsh:

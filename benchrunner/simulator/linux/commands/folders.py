@@ -21,7 +21,7 @@ def _ls(process: Process) -> int:
     status = 0
     files: list[tuple[str, Node]] = []
     folders: list[tuple[str, Node]] = []
-    for name in options.rest or ["."]:
+    for name in sorted(options.rest) or ["."]:
         try:
             node = process.machine.files.find(
                 process.path(name), follow=not options.has("l", "d") or name.endswith("/")
@@ -33,9 +33,9 @@ def _ls(process: Process) -> int:
         (folders if node.is_folder and not options.has("d") else files).append((name, node))
     hidden = options.has("a", "A")
     _list(process, files, long=options.has("l"), newest_first=options.has("t"), reverse=options.has("r"))
-    for name, node in folders:
+    for number, (name, node) in enumerate(folders):
         if len(options.rest) > 1:
-            process.out(f"{name}:\n")
+            process.out(("\n" if number or files else "") + f"{name}:\n")
         if options.has("l"):
             process.out(f"total {sum(_kib(child) for child in node.children.values())}\n")
         entries = [(".", node), ("..", node)] if options.has("a") else []

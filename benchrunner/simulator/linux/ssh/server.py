@@ -41,6 +41,11 @@ class SshBoard:
     host_key_line: str  # as a line of known_hosts
     machine: LinuxMachine
 
+    @property
+    def host_key(self) -> str:
+        """`ssh-ed25519 AAAA...`"""
+        return self.host_key_line.partition(" ")[2]
+
 
 @contextlib.contextmanager
 def serve_ssh_board(
