@@ -28,7 +28,7 @@ Examples:
   benchrunner sim nucleo-f401re --pty --throttle 115200
   benchrunner sim stm32f769i-disco --fault nack_block=5 --fault slow_erase_s=60
   benchrunner sim stm32h747i-disco --flash board.bin --boot app
-  benchrunner sim nucleo-l4r5zi --emulate --flash firmware/build/image.bin
+  cp firmware/build/image.bin board.bin; benchrunner sim nucleo-l4r5zi --emulate --flash board.bin
 
 \b
 The line on stdout is what other tools take as their port:
