@@ -42,7 +42,7 @@ class History:
     def __init__(
         self, database: Database, folder: Path, notes: Sequence[str], index: Path | None = None
     ) -> None:
-        self._database, self._folder, self._index = database, folder, index
+        self._database, self.folder, self._index = database, folder, index
         self.notes = tuple(notes)  # what a person should know: rebuilt, no index, clock ...
 
     def __enter__(self) -> History:
@@ -70,7 +70,7 @@ class History:
                 raise
             self._database.close()
             _delete(self._index)
-            anew = _open_local(self._folder)
+            anew = _open_local(self.folder)
             self._database, self._index = anew._database, anew._index
             self.notes += (f"the index was damaged ({error}) and is built anew", *anew.notes)
             return self._database.query(statement, **values)
@@ -83,14 +83,14 @@ class History:
         first = dict(self.query("SELECT run_id, path FROM run"))
         found: list[StoreError] = []
         rows = self.query("SELECT path, run_id, kind, problem, hint FROM document")
-        order = {path: number for number, path in enumerate(sorted(self._folder / row[0] for row in rows))}
-        for name, run_id, kind, problem, hint in sorted(rows, key=lambda row: order[self._folder / row[0]]):
-            path = self._folder / name
+        order = {path: number for number, path in enumerate(sorted(self.folder / row[0] for row in rows))}
+        for name, run_id, kind, problem, hint in sorted(rows, key=lambda row: order[self.folder / row[0]]):
+            path = self.folder / name
             if kind is not None:
                 error = NewerSchemaError if kind == "newer" else StoreError
                 found.append(error(f"{path}: {problem}", hint=hint))
             elif first.get(run_id, name) != name:
-                found.append(store.second_copy(path, run_id, self._folder / first[run_id]))
+                found.append(store.second_copy(path, run_id, self.folder / first[run_id]))
         return found
 
     def runs(self) -> list[Run]:

@@ -1,0 +1,24 @@
+"""What counts as a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchrunner.history import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The limits of comparisons and of the gate (docs/regression-gate.md gives the reasons)."""
+
+    floor_percent: float = 0.5  # smaller changes are no news, however sure
+    alpha: float = 0.001
+    deviations: float = 3.0  # of a cell's nights: beyond them it is looked at again
+    restarts: int = 10  # of each side, in each of the two rounds of a confirmation
+    rounds: int = 2
+    across: frozenset[str] = frozenset()  # conditions that may differ
+
+    def floor(self, metric: str) -> float:
+        """In per cent: bytes that follow from the image have none."""
+        known = METRICS.get(metric)
+        return 0.0 if known is not None and known.static else self.floor_percent
