@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openssh_server import OpenSshServer, fake_tools, openssh_server
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import BoardError, ConnectionLostError, UsageError
+from benchrunner.transport.shell import Finished
 from benchrunner.transport.ssh import SshShell, open_ssh
 from benchrunner.transport.staging import PREFIX, Staging
 
@@ -192,6 +195,66 @@ def test_a_lost_connection_leaves_a_folder_that_the_next_contact_removes(server:
         assert len(left(server)) == 1
         assert not Path(staging.folder).exists()
     again.close()
+    assert left(server) == []
+
+
+@pytest.mark.parametrize("step", ["home", "listing", "folder", "copy", "hash", "start", "end"])
+def test_a_connection_lost_in_any_step_leaves_nothing_for_long(server: OpenSshServer, step: str) -> None:
+    shell = Cut(open_ssh(server.target(), soon()), server, step)
+
+    def use() -> None:
+        with Staging.open(shell, soon()) as staging:
+            path = staging.put(b"model" * 100_000, MODEL, soon())
+            shell.run(["wc", path], soon())
+
+    with pytest.raises(ConnectionLostError):
+        use()
+    shell.close()
+    again = open_ssh(server.target(), soon())
+    with Staging.open(again, soon()):
+        assert len(left(server)) == 1
+    again.close()
+    assert left(server) == []
+
+
+class Cut:
+    """A shell whose connection is cut when a step begins."""
+
+    def __init__(self, shell: SshShell, server: OpenSshServer, step: str) -> None:
+        self._shell, self._server, self._step = shell, server, step
+        self.description = shell.description
+        self.close = shell.close
+
+    def run(self, argv: Sequence[str], deadline: Deadline, **further: Any) -> Finished:
+        tools = {"printenv": "home", "ls": "listing", "mktemp": "folder", "sha256sum": "hash", "wc": "start"}
+        self._cut(tools.get(argv[0], "end"))
+        return self._shell.run(argv, deadline, **further)
+
+    def put(self, data: bytes, path: str, deadline: Deadline, **further: Any) -> None:
+        self._cut("copy")
+        self._shell.put(data, path, deadline, **further)
+
+    def get(self, path: str, deadline: Deadline, *, max_bytes: int) -> bytes:
+        return self._shell.get(path, deadline, max_bytes=max_bytes)
+
+    def _cut(self, step: str) -> None:
+        if step == self._step:
+            self._server.drop_connections()
+
+
+def test_two_runs_at_once_each_keep_their_own(server: OpenSshServer) -> None:
+    def use(number: int) -> int:
+        shell = open_ssh(server.target(), soon())
+        with Staging.open(shell, soon()) as staging:
+            for turn in range(5):
+                data = bytes([number, turn]) * 50_000
+                path = staging.put(data, MODEL, soon())
+                assert shell.get(path, soon(), max_bytes=len(data)) == data
+        shell.close()
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, range(4))) == [0, 1, 2, 3]
     assert left(server) == []
 
 
