@@ -23,6 +23,8 @@ _SHARE_TOLERANCE: Final = Decimal("0.02")  # per cent: three rounded shares
 # with all threads; published rows of this family lie between 1 and 20.
 _CYCLES_PER_MAC: Final = {"mcu": (Decimal("0.4"), Decimal(60)), "linux": (Decimal("0.05"), Decimal(60))}
 _ABSENT: Final = ("", "NA", "N/A", "-", "TBD")
+# Behind a number: an error band, why it is degraded, the mark of a footnote.
+_REMARK: Final = re.compile(r"\s*\**\s*(±.*|degraded.*)?$")
 _SUMS: Final = (
     (Column.TOTAL_RAM, Column.ACTIVATION_RAM, Column.RUNTIME_RAM),
     (Column.TOTAL_FLASH, Column.WEIGHTS_FLASH, Column.CODE_FLASH),
@@ -46,7 +48,7 @@ def quantities(table: Table, row: Row) -> Iterator[Finding]:
         text = row.text(column)
         if absent(text):
             continue
-        value = quantity(re.sub(r"\s*(±.*|degraded.*)$", "", text))
+        value = quantity(_REMARK.sub("", text))
         if value is None:
             yield finding(table, row, column, "number", f"{text!r} is no number with a unit")
             continue

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import record_factory as factory
+from click.testing import CliRunner
 
+from benchrunner.cli import cli
 from benchrunner.record import Fidelity, Measurement, NotMeasured, Outcome, Shares, TimingModel
 from benchrunner.report import Kind, Layout, linux, render, run_summary, tables
 from benchrunner.table import Row, latest, row_of
@@ -236,3 +239,20 @@ def test_the_summary_of_an_accelerated_run_has_its_shares_and_its_estimator() ->
 def test_the_summary_of_a_degraded_run_says_what_moved() -> None:
     text = run_summary(factory.linux(outcome=Outcome.DEGRADED, reason="cpu0 fell to 650 MHz"))
     assert "degraded: cpu0 fell to 650 MHz" in text
+
+
+def test_our_own_tables_of_linux_boards_have_nothing_to_complain_about(tmp_path: Path) -> None:
+    degraded = factory.linux(
+        case={"model": "st_fdmobilenet_v1_128"}, outcome=Outcome.DEGRADED, reason="cpu0 fell to 650 MHz"
+    )
+    simulated = factory.linux(
+        case={"model": "st_fdmobilenet_v1_224", "resolution": "224x224x3"},
+        fidelity=Fidelity.SIMULATED,
+        timing_model=TimingModel("mpu-1", 10.4, "published times"),
+    )
+    both = replace(simulated, conditions=ACCELERATED.conditions)
+    rows = [row_of(each) for each in (ACCELERATED, PROCESSOR, degraded, simulated, both, MCU)]
+    page = tmp_path / "page.md"
+    page.write_text(render(rows, Kind.ALL, Layout.MARKDOWN) + render(rows, Kind.COMBINED, Layout.MARKDOWN))
+    result = CliRunner().invoke(cli, ["lint", str(page)], standalone_mode=False)
+    assert result.return_value in (None, 0), result.output
