@@ -119,6 +119,10 @@ class AuthenticationError(LabError):
     """A Linux board refuses the login."""
 
 
+class NotFitError(LabError):
+    """A board's conditions would spoil the numbers, and the policy is to refuse then."""
+
+
 class DeadlineExceededError(LabError):
     """Something did not happen in the time it was given."""
 

@@ -7,7 +7,7 @@ from benchrunner.board.catalogue import (
     list_boards,
     load_board,
     load_board_file,
-    require_runnable,
+    require_mcu,
 )
 from benchrunner.board.description import (
     Board,
@@ -41,5 +41,5 @@ __all__ = [
     "list_boards",
     "load_board",
     "load_board_file",
-    "require_runnable",
+    "require_mcu",
 ]

@@ -10,6 +10,7 @@ from typing import Final
 
 from benchrunner import config
 from benchrunner.board.description import Board, BoardKind
+from benchrunner.board.generic import GENERIC_LINUX
 from benchrunner.board.rules import NO_L0, rules_for
 from benchrunner.errors import ConfigError, UnknownBoardError, UsageError
 from benchrunner.resources import shipped
@@ -21,10 +22,12 @@ _STM32L0_BOARD = re.compile(r"(stm32l0|nucleo-l0|b-l072|32l0)", re.IGNORECASE)
 
 
 def load_board(board_id: str) -> Board:
-    """The board of that id.
+    """The board of that id; `linux` is any Linux machine and has no file.
 
     Raises `UnknownBoardError` with close matches, `UsageError` for an STM32L0, `ConfigError` for a bad file.
     """
+    if board_id == GENERIC_LINUX.id:
+        return GENERIC_LINUX
     return load_board_file(_file_of(board_id))
 
 
@@ -35,7 +38,7 @@ def load_board_file(path: Path) -> Board:
 
 def list_boards() -> list[Board]:
     """Every board, by id. Raises `ConfigError` naming the problems of all bad files."""
-    boards: list[Board] = []
+    boards: list[Board] = [GENERIC_LINUX]
     problems: list[str] = []
     for path in _files().values():
         try:
@@ -44,26 +47,28 @@ def list_boards() -> list[Board]:
             problems.append(error.message)
     if problems:
         raise ConfigError("\n".join(problems))
-    return boards
+    return sorted(boards, key=lambda board: board.id)
 
 
 def board_ids() -> list[str]:
-    """The ids of all board files, sorted; no file is opened."""
-    return list(_files())
+    """The ids of all boards, sorted; no file is opened."""
+    return sorted((*_files(), GENERIC_LINUX.id))
 
 
 def board_file_sha256(board_id: str) -> str:
     """SHA-256 of the board's file, in hex: it says which facts a result rests on."""
+    if board_id == GENERIC_LINUX.id:
+        return hashlib.sha256(repr(GENERIC_LINUX).encode()).hexdigest()
     return hashlib.sha256(_file_of(board_id).read_bytes()).hexdigest()
 
 
-def require_runnable(board: Board) -> None:
-    """Raise `UsageError` for a board that this version describes but cannot run."""
+def require_mcu(board: Board) -> None:
+    """Raise `UsageError` for a board that runs Linux, where only a microcontroller makes sense."""
     if board.kind is BoardKind.LINUX:
         raise UsageError(
-            f"board {board.id!r} runs Linux: expected a microcontroller board, found kind "
-            f'"{board.kind}"; running Linux boards over SSH comes with a later version',
-            hint="`benchrunner boards` shows the kind of each board",
+            f'board {board.id!r} runs Linux: expected a microcontroller board, found kind "{board.kind}"',
+            hint="Linux boards are measured with `benchrunner run --host USER@HOST`; `benchrunner boards` "
+            "shows the kind of each board",
         )
 
 
@@ -84,6 +89,7 @@ def _file_of(board_id: str) -> Path:
 def _files() -> dict[str, Path]:
     """Board id -> file, by id. Raises `ConfigError` where a user's file has the id of a shipped one."""
     found = {path.stem: path for path in shipped("boards").glob("*.toml")}
+    taken = {GENERIC_LINUX.id: "the generic Linux machine", **found}
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         if not Path(folder).is_dir():
@@ -91,9 +97,9 @@ def _files() -> dict[str, Path]:
                 f"{FOLDER_VARIABLE}: expected a folder of board files, found no folder {folder!r}"
             )
         for path in Path(folder).glob("*.toml"):
-            if path.stem in found:
+            if path.stem in taken:
                 raise ConfigError(
-                    f"{path}:1: id: expected an id of its own, found {path.stem!r} as in {found[path.stem]}",
+                    f"{path}:1: id: expected an id of its own, found {path.stem!r} as in {taken[path.stem]}",
                     hint="a board file of yours cannot replace a shipped one: rename it, and the id in it",
                 )
             found[path.stem] = path

@@ -70,6 +70,8 @@ def _row(board: Board) -> tuple[str, ...]:
         return (board.id, board.name, _kind(board), chip.core, *sizes, engines)
     assert board.linux is not None
     linux = board.linux
+    if not linux.device_tree:
+        return (board.id, board.name, board.kind, *["as it reports"] * 2, "-", "as it reports", engines)
     core = f"{linux.cpus}x {linux.core}"
     return (
         board.id,
@@ -135,6 +137,8 @@ def _machine_details(mcu: Mcu) -> list[tuple[str, str]]:
 
 
 def _linux_details(linux: LinuxSystem) -> list[tuple[str, str]]:
+    if not linux.device_tree:
+        return [("chip, core, clock", "as the machine reports at each run")]
     return [
         ("chip", linux.soc),
         ("core", f"{linux.cpus}x {linux.core}"),

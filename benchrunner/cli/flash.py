@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Write IMAGE, a binary, to the start of a board's flash."""
     from benchrunner import lab
-    from benchrunner.board import require_runnable
+    from benchrunner.board import require_mcu
     from benchrunner.deadline import Deadline
     from benchrunner.emulator.machines import flashable_board
     from benchrunner.flash.entry import enter, leave
@@ -65,7 +65,7 @@ def command(
     from benchrunner.transport.serial import open_transport
 
     board = flashable_board(board_id)
-    require_runnable(board)
+    require_mcu(board)
     assert board.mcu is not None
     _say_if_stale(image)
     data, deadline, journal = image.read_bytes(), Deadline(_BUDGET_S), Journal()

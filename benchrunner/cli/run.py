@@ -7,10 +7,11 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchrunner.cli.linux_options import given, linux_options, options_of
 from benchrunner.cli.parameters import BoardId, ModelName
 from benchrunner.cli.progress import Progress
 from benchrunner.errors import UsageError
@@ -53,6 +54,9 @@ Examples:
   benchrunner run --board nucleo-h7a3zi-q --sim --model my_network.tflite --json
   benchrunner run --board stm32h747i-disco --emulate
   benchrunner run --board mps2-an500
+  benchrunner run --board stm32mp257f-dk --host root@192.168.7.1 --tune --starts 5
+  benchrunner run --board linux --host pi@raspberrypi.local
+  benchrunner run --board stm32mp157f-dk2 --sim
   benchrunner run --board stm32h747i-disco --port rfc2217://127.0.0.1:2217 --runs 50
   benchrunner run --board stm32f769i-disco --sim --fault wrong_clock=0.5
   benchrunner run --board nucleo-l4r5zi --engine mlperf-tiny --port /dev/ttyACM0 --model kws.tflite \
@@ -76,9 +80,16 @@ Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
     default=None,
     help="A .tflite file or a name of the zoo; default: fdmobilenet_0.25_128_int8.",
 )
-@click.option("--engine", default="aot", show_default=True, help="What executes the model on the board.")
 @click.option(
-    "--runs", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Timed inferences."
+    "--engine",
+    default=None,
+    help="What executes the model on the board; default: aot, on Linux boards tflite.",
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 100_000),
+    default=None,
+    help="Timed inferences of each start; default: 10, on Linux boards 50.",
 )
 @click.option(
     "--warmup",
@@ -111,12 +122,16 @@ Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
     help="Input tensor as .npy or raw .bin; default: a seeded image.",
 )
 @click.option(
-    "--tolerance", type=click.IntRange(0), default=0, show_default=True, help="Allowed error in LSB."
+    "--tolerance",
+    type=click.IntRange(0),
+    default=None,
+    help="Allowed error in LSB; default: 0, on Linux boards what other kernels round differently.",
 )
 @click.option(
     "--reflash", is_flag=True, help="Compare every byte of flash instead of trusting what is known."
 )
 @click.option("--unprotect", is_flag=True, help="Lift readout protection; this erases the whole chip.")
+@linux_options
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on stdout.")
 @click.option(
     "--out",
@@ -130,8 +145,8 @@ Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
 def command(
     board_id: str,
     model: str | None,
-    engine: str,
-    runs: int,
+    engine: str | None,
+    runs: int | None,
     warmups: int | None,
     port: str | None,
     simulate: bool,
@@ -142,50 +157,63 @@ def command(
     place: str | None,
     lab_file: Path | None,
     input_file: Path | None,
-    tolerance: int,
+    tolerance: int | None,
     reflash: bool,
     unprotect: bool,
     as_json: bool,
     results: Path,
     quiet: bool,
+    **linux: Any,
 ) -> int:
     """Run one model on one board and store the record."""
-    if sum((simulate, emulate, port is not None, place is not None)) > 1:
-        raise UsageError("--sim, --emulate, --port and --place exclude each other", hint="give at most one")
+    if sum((simulate, emulate, port is not None, place is not None, linux["host"] is not None)) > 1:
+        raise UsageError(
+            "--sim, --emulate, --port, --host and --place exclude each other", hint="give at most one"
+        )
     if faults and not (simulate or emulate):
         raise UsageError(
             "--fault needs --sim or --emulate", hint="for other tools: benchrunner sim BOARD --fault ..."
         )
 
-    from benchrunner.board import require_runnable
+    from benchrunner.board import BoardKind
     from benchrunner.emulator.machines import board_or_machine, facts_sha256
     from benchrunner.record import Fidelity
     from benchrunner.run import MLPERF_TINY, RunRequest, run_case, run_tiny_case
     from benchrunner.simulator.faults import parse
+    from benchrunner.simulator.linux import parse_linux
     from benchrunner.zoo import default_model, resolve_model
 
+    board = board_or_machine(board_id)
+    on_linux = board.kind is BoardKind.LINUX
+    engine = engine or ("tflite" if on_linux else "aot")
+    if not on_linux and (useless := given(click.get_current_context(), linux)):
+        raise UsageError(
+            f"{board.id} is a microcontroller board: {', '.join(useless)} cannot be used with it",
+            hint="`benchrunner boards` shows the kind of each board",
+        )
     if fidelity and engine != MLPERF_TINY:
         raise UsageError(
             f"--fidelity is for engine {MLPERF_TINY}: other firmware says itself what it runs on",
             hint="leave it away",
         )
-    board = board_or_machine(board_id)
-    require_runnable(board)
     request = RunRequest(
         board=board,
         board_file_sha256=facts_sha256(board),
         model=resolve_model(model or default_model()),
         engine=engine,
-        runs=runs,
+        runs=runs or (50 if on_linux else 10),
         warmups=warmups,
         port=port,
         boot_lines=boot_lines,
         simulate=simulate,
         emulate=emulate,
-        faults=parse(faults) if faults else None,
+        faults=parse(faults) if faults and not on_linux else None,
+        linux_faults=parse_linux(faults) if faults and on_linux else None,
+        linux=options_of(linux),
         stated_fidelity=Fidelity(fidelity) if fidelity else None,
         input_file=input_file,
-        tolerance_lsb=tolerance,
+        tolerance_lsb=tolerance or 0,
+        tolerance_stated=tolerance is not None,
         reflash=reflash,
         unprotect=unprotect,
         lab_file=lab_file,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchrunner.board import Board, require_runnable
+from benchrunner.board import Board, require_mcu
 from benchrunner.errors import LabError
 from benchrunner.lab.places import Place
 
@@ -83,7 +83,7 @@ def port_of(place: Place, board: Board, lister: Lister = connected_ports) -> str
 
 
 def _usb_ids(board: Board) -> tuple[str, ...]:
-    require_runnable(board)
+    require_mcu(board)
     assert board.mcu is not None
     return board.mcu.serial.usb_ids
 

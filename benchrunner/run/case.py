@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from statistics import median
 
+from benchrunner.board import BoardKind
 from benchrunner.deadline import Deadline
 from benchrunner.errors import (
     BenchrunnerError,
@@ -39,7 +39,15 @@ from benchrunner.run.access import connect
 from benchrunner.run.device import Device
 from benchrunner.run.draft import Draft, conditions, timing_model
 from benchrunner.run.prepare import Image, Prepared, make_image, prepare
-from benchrunner.run.request import CaseResult, Limits, Observer, RunRequest, Step, StepTimer
+from benchrunner.run.request import (
+    CaseResult,
+    Limits,
+    Observer,
+    RunRequest,
+    Step,
+    StepTimer,
+    uninterrupted,
+)
 from benchrunner.session import mcu
 from benchrunner.session.clock import LIMIT_PPM, finish_window, read_counter
 from benchrunner.session.link import Link
@@ -62,6 +70,10 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     Whatever ends the case after the board was identified becomes a record with its reason; Ctrl-C at any
     step after the analysis does, too. What could not be tried raises, and nothing is stored.
     """
+    if request.board.kind is BoardKind.LINUX:
+        from benchrunner.run.linux import run_linux_case
+
+        return run_linux_case(request, observer)
     started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
     timer = StepTimer(observer)
     with timer(Step.ANALYSE, request.model.name):
@@ -112,7 +124,7 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
             draft.latency = draft.layers = NotMeasured(why)
     last_step = Step.STORE if outcome is Outcome.OK else timer.current
     try:
-        with _uninterrupted(), timer(Step.STORE):
+        with uninterrupted(), timer(Step.STORE):
             measurement = draft.measurement(
                 request,
                 prepared,
@@ -141,16 +153,6 @@ def _where(error: DeviceFaultError, image: Image) -> str:
 
     found = explain_fault(error.text, image.built.project, image.built.firmware)
     return f"; {found}" if found else ""
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C and a scheduler's SIGTERM wait until the block is done."""
-    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
 
 
 def _measure(

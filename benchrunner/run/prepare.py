@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from benchrunner.model import LayerCost, Model, layer_costs, load_model
 from benchrunner.record import BoardClass, Case, NotMeasured
 from benchrunner.run.device import Device
 from benchrunner.run.request import RunRequest
-from benchrunner.runtime import ORACLE, Interpreter, load_input, natural_input, reference_name
+from benchrunner.runtime import ORACLE, Interpreter, Tensor, load_input, natural_input, reference_name
 
 if TYPE_CHECKING:
     from benchrunner.firmware.aot import BuiltImage
@@ -69,17 +70,7 @@ def prepare(request: RunRequest) -> Prepared:
     if hashlib.sha256(model_bytes).hexdigest() != model.sha256:
         raise UsageError(f"{request.model}: the file changed while it was being read")
     interpreter = Interpreter(model_bytes, ORACLE)
-    if request.input_file is not None:
-        if len(interpreter.inputs) != 1:
-            raise UsageError(
-                f"{request.model}: takes {len(interpreter.inputs)} inputs, --input gives one",
-                hint="leave --input away to use seeded inputs",
-            )
-        inputs: tuple[bytes, ...] = (load_input(request.input_file, interpreter.inputs[0]),)
-    else:
-        inputs = tuple(
-            natural_input(tensor, INPUT_SEED + index) for index, tensor in enumerate(interpreter.inputs)
-        )
+    inputs = choose_inputs(request, interpreter.inputs)
     reference = interpreter.run(inputs)
     board = request.board
     case = Case(
@@ -111,6 +102,18 @@ def prepare(request: RunRequest) -> Prepared:
         reference_name=reference_name(ORACLE),
         output_dtypes=tuple(tensor.dtype for tensor in interpreter.outputs),
     )
+
+
+def choose_inputs(request: RunRequest, tensors: Sequence[Tensor]) -> tuple[bytes, ...]:
+    """The given file, or seeded inputs. Raises `UsageError`."""
+    if request.input_file is None:
+        return tuple(natural_input(tensor, INPUT_SEED + index) for index, tensor in enumerate(tensors))
+    if len(tensors) != 1:
+        raise UsageError(
+            f"{request.model}: takes {len(tensors)} inputs, --input gives one",
+            hint="leave --input away to use seeded inputs",
+        )
+    return (load_input(request.input_file, tensors[0]),)
 
 
 def make_image(request: RunRequest, prepared: Prepared, chip: Device) -> Image:

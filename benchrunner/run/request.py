@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from benchrunner.board import Board
 from benchrunner.record import Fidelity, Measurement
+from benchrunner.session.linux.preflight import FitLimits, Policy
 
 if TYPE_CHECKING:
     from benchrunner.simulator.faults import Faults
+    from benchrunner.simulator.linux import LinuxFaults
+    from benchrunner.transport.ssh_target import SshTarget
 
 
 class Step(StrEnum):
@@ -22,6 +26,10 @@ class Step(StrEnum):
 
     ANALYSE = "analyse"
     CONNECT = "connect"
+    CONDITIONS = "conditions"  # of a Linux board, before
+    COPY = "copy"  # to a Linux board
+    START = "start"  # of the program under test on a Linux board, with everything from init to timed
+    AFTER = "conditions after"
     IMAGE = "image"
     FLASH = "flash"
     BOOT = "boot"
@@ -37,15 +45,47 @@ class Step(StrEnum):
     STORE = "store"
 
 
+ONLY_LINUX = frozenset({Step.CONDITIONS, Step.COPY, Step.START, Step.AFTER})
+"""Steps that a microcontroller does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Longest times, in seconds, for what a board may do."""
 
+    command_s: float = 120.0  # a short command of a Linux board, which may be an emulated one
+    copy_s: float = 900.0  # 50 MB over a link of 1 Mbit/s come near it
+    tool_s: float = 3600.0  # all calls of a tool of the board
+    runtime_s: float = 180.0  # Python and a runtime from a slow card, until they say hello
     connect_s: float = 30.0
     flash_s: float = 900.0  # 2 MB at 57600 baud, written and verified
     boot_s: float = 5.0
     request_s: float = 2.0
     first_inference_s: float = 120.0  # nothing is known yet; later ones get three times the first
+
+
+@dataclass(frozen=True, slots=True)
+class LinuxOptions:
+    """What is asked of a Linux board beyond a run of a microcontroller."""
+
+    host: str | None = None  # `user@host:port` or an alias of ~/.ssh/config; None: the place's
+    target: SshTarget | None = None  # instead of `host`, all settled
+    key_file: Path | None = None
+    jump: str | None = None
+    password_variable: str | None = None
+    ask: Callable[[str], str | None] | None = field(default=None, compare=False)
+    threads: int = 1
+    affinity: tuple[int, ...] | None = None
+    delegate: str | None = None  # path of a library on the board
+    starts: int = 1
+    tune: bool = False  # pin the frequency for the length of the case
+    policy: Policy = Policy.WARN
+    fit: FitLimits = field(default_factory=FitLimits)
+    python: str = "python3"  # of the board
+    runtime: str = "auto"
+    kernels: str = "default"
+    timing: str = "auto"
+    system_root: str = ""  # where the board's /proc and /sys are
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +106,7 @@ class RunRequest:
     stated_fidelity: Fidelity | None = None  # of foreign firmware, which cannot be asked
     input_file: Path | None = None
     tolerance_lsb: int = 0
+    tolerance_stated: bool = False  # False: a Linux board's answer may be off by what its data type allows
     reflash: bool = False  # compare every byte of flash instead of trusting what is known to be there
     unprotect: bool = False
     lab_file: Path | None = None
@@ -78,6 +119,8 @@ class RunRequest:
     suite_run: str = ""  # the run of a suite that the case belongs to
     stopped_by: str = "Ctrl-C"  # what a KeyboardInterrupt means, for the record
     limits: Limits = field(default_factory=Limits)
+    linux: LinuxOptions = field(default_factory=LinuxOptions)
+    linux_faults: LinuxFaults | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +164,13 @@ class StepTimer:
             yield
         finally:
             self.elapsed_ns[step] = self.elapsed_ns.get(step, 0) + time.perf_counter_ns() - began_ns
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and a scheduler's SIGTERM wait until the block is done."""
+    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)

@@ -12,7 +12,7 @@ from benchrunner.board import (
     board_ids,
     list_boards,
     load_board,
-    require_runnable,
+    require_mcu,
 )
 from benchrunner.errors import ConfigError, UnknownBoardError, UsageError
 from benchrunner.resources import shipped
@@ -69,9 +69,9 @@ LINUX = {
 WITHOUT_ECC = {"stm32f769i-disco", "stm32f746g-disco", "stm32f469i-disco", "nucleo-f401re"}
 
 
-def test_the_shipped_boards_are_the_fourteen_that_are_promised() -> None:
-    assert set(board_ids()) == {*CHIPS, *LINUX}
-    assert [board.id for board in list_boards()] == sorted([*CHIPS, *LINUX])
+def test_the_boards_are_the_fourteen_that_are_promised_and_any_linux_machine() -> None:
+    assert set(board_ids()) == {*CHIPS, *LINUX, "linux"}
+    assert [board.id for board in list_boards()] == sorted([*CHIPS, *LINUX, "linux"])
 
 
 @pytest.mark.parametrize("board_id", CHIPS)
@@ -121,10 +121,10 @@ def test_a_linux_board_agrees_with_the_facts_of_its_processor(board_id: str) -> 
     assert ("nbg" in board.engines) is (board_id == "stm32mp257f-dk")
 
 
-def test_a_linux_board_cannot_be_run_yet_and_the_error_says_so() -> None:
-    with pytest.raises(UsageError, match="running Linux boards over SSH comes with a later version"):
-        require_runnable(load_board("stm32mp257f-dk"))
-    require_runnable(load_board("stm32h747i-disco"))
+def test_where_a_microcontroller_is_needed_a_linux_board_is_refused() -> None:
+    with pytest.raises(UsageError, match="runs Linux: expected a microcontroller board"):
+        require_mcu(load_board("stm32mp257f-dk"))
+    require_mcu(load_board("stm32h747i-disco"))
 
 
 @pytest.mark.parametrize("board_id", [*CHIPS, *LINUX])

@@ -85,10 +85,28 @@ def test_a_misspelt_board_exits_with_2_and_the_close_match(folder: Path) -> None
     assert not (folder / "results").exists()
 
 
-def test_a_linux_board_says_that_it_is_not_yet_run(folder: Path) -> None:
-    done = run(folder, "--sim", board="stm32mp257f-dk")
+def test_a_linux_board_without_a_way_to_it_is_asked_for_its_host(folder: Path) -> None:
+    done = run(folder, board="stm32mp257f-dk")
     assert done.returncode == 2
-    assert "later version" in done.stderr
+    assert "--host" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("board", "option", "expected"),
+    [
+        ("stm32h747i-disco", "--threads=2", "--threads"),
+        ("stm32h747i-disco", "--tune", "--tune"),
+        ("stm32mp257f-dk", "--port=/dev/ttyACM0", "--port"),
+        ("stm32mp257f-dk", "--affinity=1-0", "expected CPUs"),
+        ("linux", "--sim", "any Linux machine"),
+    ],
+)
+def test_options_of_the_other_kind_of_board_exit_with_2(
+    folder: Path, board: str, option: str, expected: str
+) -> None:
+    done = run(folder, option, board=board)
+    assert done.returncode == 2
+    assert expected in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from benchrunner.errors import BoardError, LabError, MalformedMessageError
 from benchrunner.session.linux.tune import recover, tuned
 
 SHELLS = [["sh"], ["bash", "--posix"], *([["busybox", "sh"]] if shutil.which("busybox") else [])]
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 
 # A harness that pins the governor and then hangs: killed, it gives nothing back itself.
 CRASHING = """
@@ -78,7 +78,7 @@ def test_a_board_that_is_pinned_already_is_left_as_it_is(tmp_path: Path) -> None
 def test_a_process_on_the_board_gives_the_governor_back_when_the_harness_is_killed(tmp_path: Path) -> None:
     folder = board_folder(tmp_path)
     program = textwrap.dedent(CRASHING.format(here=str(HERE), root=str(folder)))
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment
     ) as harness:

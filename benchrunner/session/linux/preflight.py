@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from benchrunner.board import LinuxSystem
-from benchrunner.errors import LabError, WrongBoardError
+from benchrunner.errors import NotFitError, WrongBoardError
 from benchrunner.session.linux.conditions import Conditions
 
 
@@ -88,9 +88,9 @@ def _frequency_may_move(conditions: Conditions) -> bool:
 
 
 def judge(problems: Sequence[str], policy: Policy, where: str) -> None:
-    """Raise `LabError` where the policy is to refuse."""
+    """Raise `NotFitError` where the policy is to refuse."""
     if problems and policy is Policy.REFUSE:
-        raise LabError(
+        raise NotFitError(
             f"{where}: not fit to be measured: {'; '.join(problems)}",
             hint="put it right, or take --policy warn to measure all the same",
         )

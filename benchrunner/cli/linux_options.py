@@ -1,0 +1,142 @@
+"""Options of `benchrunner run` for boards that run Linux."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from benchrunner.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchrunner.run.request import LinuxOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--host", default=None, help="Linux board: user@host[:port], or an alias of ~/.ssh/config."),
+    click.option(
+        "--key",
+        "key_file",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Linux board: private key to try first.",
+    ),
+    click.option("--jump", default=None, help="Linux board: hosts on the way, the nearest first."),
+    click.option(
+        "--password-variable",
+        default=None,
+        metavar="NAME",
+        help="Linux board: environment variable that holds the password.",
+    ),
+    click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Linux board."),
+    click.option(
+        "--affinity", default=None, metavar="CPUS", help="Linux board: CPUs to stay on, such as 0 or 0-1,3."
+    ),
+    click.option("--delegate", default=None, help="Linux board: path of a delegate library on the board."),
+    click.option(
+        "--starts",
+        type=click.IntRange(1, 1000),
+        default=1,
+        show_default=True,
+        help="Linux board: processes that measure one after the other; 5 or more to publish.",
+    ),
+    click.option("--tune", is_flag=True, help="Linux board: governor `performance` during the run."),
+    click.option(
+        "--policy",
+        type=click.Choice(["warn", "refuse"]),
+        default="warn",
+        show_default=True,
+        help="Linux board: what to do about one that is busy, hot, or may change its frequency.",
+    ),
+    click.option(
+        "--kernels",
+        type=click.Choice(["default", "reference"]),
+        default="default",
+        show_default=True,
+        help="Linux board: kernels of the runtime; reference is without default delegates.",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "tflite_runtime", "ai_edge_litert", "tensorflow"]),
+        default="auto",
+        show_default=True,
+        help="Linux board: which of its runtimes.",
+    ),
+    click.option(
+        "--timing",
+        type=click.Choice(["auto", "python", "native", "batched"]),
+        default="auto",
+        show_default=True,
+        help="Linux board: how inferences are timed.",
+    ),
+    click.option(
+        "--board-python", default="python3", show_default=True, help="Linux board: its Python with a runtime."
+    ),
+)
+
+
+def linux_options(command: Command) -> Command:
+    """Add the options to a command, which takes them as keywords."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def given(context: click.Context, names: Iterable[str]) -> list[str]:
+    """Those of the options that were typed, as they are typed."""
+    default = click.core.ParameterSource.DEFAULT
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and context.get_parameter_source(parameter.name) is not default
+    ]
+
+
+def options_of(values: dict[str, Any]) -> LinuxOptions:
+    """Raises `UsageError` for an affinity that is none."""
+    from benchrunner.run.request import LinuxOptions
+    from benchrunner.session.linux.preflight import Policy
+
+    return LinuxOptions(
+        host=values["host"],
+        key_file=values["key_file"],
+        jump=values["jump"],
+        password_variable=values["password_variable"],
+        ask=_ask if sys.stdin.isatty() else None,
+        threads=values["threads"],
+        affinity=_cpus(values["affinity"]),
+        delegate=values["delegate"],
+        starts=values["starts"],
+        tune=values["tune"],
+        policy=Policy(values["policy"]),
+        python=values["board_python"],
+        runtime=values["runtime"],
+        kernels=values["kernels"],
+        timing=values["timing"],
+    )
+
+
+def _ask(question: str) -> str | None:
+    try:
+        answer: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
+    except click.Abort:
+        return None
+    return answer
+
+
+def _cpus(text: str | None) -> tuple[int, ...] | None:
+    """`0-1,3` as (0, 1, 3)."""
+    if text is None:
+        return None
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise UsageError(f"--affinity {text!r}: expected CPUs such as 0 or 0-1,3, found {part!r}")
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))

@@ -1,0 +1,217 @@
+"""One case on a Linux board from model to stored record: the steps in order, and what an early end leaves."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Final
+
+from benchrunner.deadline import Deadline
+from benchrunner.errors import (
+    BenchrunnerError,
+    ExitStatus,
+    NotFitError,
+    OutputMismatchError,
+    StoreError,
+    UsageError,
+    WrongBoardError,
+)
+from benchrunner.record import NotMeasured, Outcome, RunDocument
+from benchrunner.run.linux import tflite, tools
+from benchrunner.run.linux.access import Reached, reach, staged
+from benchrunner.run.linux.draft import LinuxDraft
+from benchrunner.run.linux.prepare import PreparedLinux, prepare_linux
+from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer, uninterrupted
+from benchrunner.session.linux.conditions import Conditions, read_conditions
+from benchrunner.session.linux.preflight import (
+    Policy,
+    check_identity,
+    degradations,
+    judge,
+    looks_busy,
+    other_cpus,
+    unfit,
+)
+from benchrunner.session.linux.tune import recover, tuned
+from benchrunner.store import new_run_id, save_run
+
+# Could not even be tried: nothing is stored, the error says what to do.
+_NOT_TRIED: Final = (UsageError, WrongBoardError, NotFitError)
+_SECOND_LOOK_S: Final = 1.0
+
+
+def run_linux_case(request: RunRequest, observer: Observer) -> CaseResult:
+    """Run one case and store its record.
+
+    Whatever ends the case after the board has said what it is becomes a record with its reason; Ctrl-C does,
+    too. What could not be tried raises, and nothing is stored.
+    """
+    started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
+    timer = StepTimer(observer)
+    with timer(Step.ANALYSE, request.model.name):
+        prepared = prepare_linux(request)
+    draft = LinuxDraft(prepared.case)
+    outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
+    try:
+        with ExitStack() as stack:
+            with timer(Step.CONNECT):
+                reached = stack.enter_context(reach(request, observer))
+                draft.place, draft.port = reached.place, reached.shell.description
+            moved = _measure(request, prepared, reached, draft, timer, observer)
+        if moved:
+            outcome, reason = Outcome.DEGRADED, "; ".join(moved)
+            hint = "--tune pins the frequency; let nothing else run on the board"
+            if request.linux.policy is Policy.REFUSE:
+                status = ExitStatus.INCONCLUSIVE
+    except KeyboardInterrupt:
+        if draft.fidelity is None:
+            raise
+        outcome, status = Outcome.ABANDONED, ExitStatus.INTERRUPTED
+        reason = f"stopped by {request.stopped_by} in step {timer.current}"
+    except _NOT_TRIED:
+        raise
+    except BenchrunnerError as error:
+        if draft.fidelity is None:
+            raise
+        outcome, reason, hint, status = Outcome.FAILED, error.message, error.hint, error.exit_status
+        if isinstance(error, OutputMismatchError):
+            draft.latency = NotMeasured("the output is wrong")
+    last_step = Step.STORE if outcome in (Outcome.OK, Outcome.DEGRADED) else timer.current
+    try:
+        with uninterrupted(), timer(Step.STORE):
+            measurement = draft.measurement(
+                request,
+                outcome=outcome,
+                reason=reason,
+                step=last_step,
+                steps_ns=dict(timer.elapsed_ns),
+                started_at=started_at,
+                duration_ns=time.perf_counter_ns() - began_ns,
+            )
+            path = save_run(
+                RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
+            )
+    except StoreError as error:  # a full disk must not cost the numbers: whoever called still gets them
+        return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
+    except KeyboardInterrupt:
+        status = ExitStatus.INTERRUPTED  # it came while the record was written, which was finished first
+    return CaseResult(measurement, path, status, hint)
+
+
+def _measure(
+    request: RunRequest,
+    prepared: PreparedLinux,
+    reached: Reached,
+    draft: LinuxDraft,
+    timer: StepTimer,
+    observer: Observer,
+) -> list[str]:
+    """Everything that is done on the board; returns how its conditions moved meanwhile."""
+    options, shell, root = request.linux, reached.shell, request.linux.system_root
+
+    def soon() -> Deadline:
+        return Deadline(request.limits.command_s)
+
+    with ExitStack() as stack:
+        with timer(Step.CONDITIONS):
+            if recover(shell, soon(), root=root):
+                draft.warnings.append(
+                    "an earlier run had left the frequency pinned: the governor was given back"
+                )
+            conditions = read_conditions(shell, soon(), root=root)
+            _identify(request, conditions, draft)
+            if options.tune:
+                how = stack.enter_context(tuned(shell, soon(), root=root))
+                draft.conditions |= {"tuned_cpus": how.cpus, "governor_before_tuning": how.was}
+                if not how.watched:
+                    draft.warnings.append(
+                        "no process on the board watches over the governor: after a lost connection only the "
+                        "next contact gives it back"
+                    )
+            before = _fit(request, prepared, reached, draft)
+        with timer(Step.COPY):
+            staging = stack.enter_context(staged(shell, soon(), draft.warnings))
+            if request.engine == tflite.ENGINE:
+                start = tflite.copy(request, prepared, before, staging, draft)
+            else:
+                tool_request = tools.copy(request, prepared, staging)
+        if request.engine == tflite.ENGINE:
+            tflite.measure(
+                request,
+                prepared,
+                start,
+                shell,
+                before,
+                draft,
+                timer,
+                observer,
+                counts_instructions=reached.counts_instructions,
+            )
+        else:
+            tools.measure(
+                request,
+                tool_request,
+                shell,
+                draft,
+                timer,
+                observer,
+                counts_instructions=reached.counts_instructions,
+            )
+        with timer(Step.AFTER):
+            after = read_conditions(shell, soon(), root=root)
+            draft.conditions_after = after.moving_facts()
+            return _moved(request, before, after, draft)
+
+
+def _identify(request: RunRequest, conditions: Conditions, draft: LinuxDraft) -> None:
+    """Nothing has been changed yet: another board, or CPUs that are not there, end the case here."""
+    system, options = request.board.linux, request.linux
+    assert system is not None
+    check_identity(system, conditions, draft.port)
+    cpus = conditions.cpus or len(conditions.online)
+    if cpus and options.threads > cpus:
+        raise UsageError(
+            f"{draft.port}: {options.threads} threads were asked for, the board has {cpus} CPUs",
+            hint=f"give --threads {cpus} or fewer",
+        )
+    missing = set(options.affinity or ()) - conditions.online
+    if missing and conditions.online:
+        raise UsageError(
+            f"{draft.port}: CPU {', '.join(map(str, sorted(missing)))} is not online: there are "
+            f"{conditions.first('cpus.online')}",
+            hint="give other CPUs with --affinity",
+        )
+    draft.reached(conditions, generic=not system.device_tree)
+
+
+def _fit(request: RunRequest, prepared: PreparedLinux, reached: Reached, draft: LinuxDraft) -> Conditions:
+    """The conditions under which the case begins, judged by the policy."""
+    options, shell = request.linux, reached.shell
+
+    def read() -> Conditions:
+        return read_conditions(shell, Deadline(request.limits.command_s), root=options.system_root)
+
+    conditions, later = read(), None
+    if looks_busy(conditions, options.fit):
+        time.sleep(_SECOND_LOOK_S)
+        later = read()
+    problems = unfit(conditions, later, model_bytes=len(prepared.model_bytes), limits=options.fit)
+    judge(problems, options.policy, draft.port)
+    draft.warnings += problems
+    before = later or conditions
+    draft.conditions |= before.moving_facts()
+    draft.note_accelerator_clock(before.npu_clock_hz)
+    return before
+
+
+def _moved(request: RunRequest, before: Conditions, after: Conditions, draft: LinuxDraft) -> list[str]:
+    seen = [khz for start in draft.frequencies for limits in start.values() for khz in limits]
+    if seen:
+        draft.conditions_after |= {"cpu_lowest_khz": min(seen), "cpu_highest_khz": max(seen)}
+    others = other_cpus(before, after, draft.own_cpu_s)
+    if others is not None:
+        draft.conditions_after["other_cpus"] = f"{others:.2f}"
+    # What a tool's process took is not known: it would count as somebody else's.
+    own_cpu_s = draft.own_cpu_s if request.engine == tflite.ENGINE else float("inf")
+    return degradations(before, after, draft.frequencies, own_cpu_s=own_cpu_s, limits=request.linux.fit)
