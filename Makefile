@@ -10,7 +10,7 @@ run: ## set up and run the main job on the simulated board
 
 test: ## set up and run every test, with both TFLite runtimes
 	@tools/setup.sh test
-	.venv/bin/python $(PYTEST) -n auto
+	BENCHRUNNER_TFLITE_RUNTIME_PYTHON="$(CURDIR)/.venv-tflite-runtime/bin/python" .venv/bin/python $(PYTEST) -n auto
 	BENCHRUNNER_RUNTIME=tflite-runtime .venv-tflite-runtime/bin/python $(PYTEST) tests/runtime tests/zoo
 
 gate: ## format, lint, types, layers

@@ -79,6 +79,12 @@ test)
     command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
     command -v cmake >/dev/null || missing+=(cmake)
     command -v ninja >/dev/null || missing+=(ninja-build)
+    [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+    command -v sftp >/dev/null || missing+=(openssh-client)
+    command -v mke2fs >/dev/null || [ -x /sbin/mke2fs ] || missing+=(e2fsprogs)
+    command -v fakeroot >/dev/null || missing+=(fakeroot)
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null ||
+        missing+=(postgresql)
     [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
     # The second TFLite runtime needs numpy 1 and Python 3.11, so it gets an environment of its own.
     old=$(command -v python3.11 || printf '%s' "$python")
