@@ -35,7 +35,10 @@ class Place:
     boot0_inverted: bool = False  # True where setting the line gives a low level at BOOT0
     nrst_inverted: bool = False  # True where setting the line holds the chip in reset
     app_baud_hz: int | None = None  # of the firmware's port, where it differs from the board's
-    host: str | None = None  # name or address of a Linux board
+    host: str | None = None  # of a Linux board, as ssh takes it: user@address, or an alias of ~/.ssh/config
+    key_file: str | None = None  # private key for it, where ssh would not find one by itself
+    jump: str | None = None  # hosts on the way to it, separated by commas
+    password_variable: str | None = None  # name of the environment variable that holds its password
     name: str = ""  # the key in `[places]`
 
     @property
@@ -98,7 +101,7 @@ def _rules(values: Values) -> Iterator[Problem]:
     names = values.keys_at("places")
     boards = board_ids() if names else []
     for name in names:
-        for rule in (_name_rule, _way_rule, _port_rule, _lines_rule, _baud_rule):
+        for rule in (_name_rule, _way_rule, _port_rule, _lines_rule, _baud_rule, _host_rule, _password_rule):
             try:
                 yield from rule(values, name)
             except UnusableError:
@@ -154,3 +157,26 @@ def _baud_rule(values: Values, name: str) -> Iterator[Problem]:
     if not _SMALLEST_BAUD_HZ <= baud_hz <= _LARGEST_BAUD_HZ:
         expected = f"{_SMALLEST_BAUD_HZ} to {_LARGEST_BAUD_HZ} Bd"
         yield Problem(("places", name, "app_baud_hz"), expected, str(baud_hz))
+
+
+def _host_rule(values: Values, name: str) -> Iterator[Problem]:
+    keys = values.keys_at("places", name)
+    for key in ("key_file", "jump", "password_variable"):
+        if key in keys and "host" not in keys:
+            yield Problem(("places", name, key), "host beside it", "no Linux board that it could be for")
+    host = values.at("places", name, "host")
+    if not host.strip() or host.startswith("-"):
+        yield Problem(("places", name, "host"), "a host, such as root@192.168.7.1", config.show(host))
+    elif ":" in host.rpartition("@")[0].removeprefix("ssh://"):
+        # The text is not shown: what stands behind the colon may be a password.
+        yield Problem(("places", name, "host"), "user@host", "a colon before the @; no password belongs here")
+
+
+def _password_rule(values: Values, name: str) -> Iterator[Problem]:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", values.at("places", name, "password_variable")):
+        # Nor here: somebody may have taken the key for the place of the password itself.
+        yield Problem(
+            ("places", name, "password_variable"),
+            "the name of an environment variable, in capitals",
+            "another text",
+        )

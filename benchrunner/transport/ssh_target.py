@@ -74,6 +74,7 @@ def ssh_target(
     config = SshConfig.read(config_file if config_file is not None else Path.home() / ".ssh" / "config")
     target = _resolve(text, config, jump=jump, depth=0)
     if key_file is not None:
+        key_file = key_file.expanduser()
         if not key_file.is_file():
             raise UsageError(f"{key_file}: no such key file", hint="give the private key, not its .pub")
         target = replace(target, key_files=(key_file, *target.key_files))

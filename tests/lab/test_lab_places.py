@@ -34,13 +34,20 @@ def test_the_example_loads_and_shows_every_kind_of_place() -> None:
             name="adapter-f401",
         ),
         "rack-u585": Place("b-u585i-iot02a", port="rfc2217://rack.example:4001", name="rack-u585"),
-        "mp257": Place("stm32mp257f-dk", host="192.168.7.1", name="mp257"),
+        "mp257": Place("stm32mp257f-dk", host="root@192.168.7.1", name="mp257"),
+        "mp157": Place(
+            "stm32mp157f-dk2",
+            host="root@10.0.0.7:2222",
+            jump="user@gate.example",
+            key_file="~/.ssh/boards",
+            name="mp157",
+        ),
     }
 
 
 def test_a_place_has_lines_where_both_are_named_and_says_if_they_are_swapped() -> None:
     lab = load_lab(EXAMPLE)
-    assert [each.has_lines for each in lab.places.values()] == [False, True, False, False]
+    assert [each.has_lines for each in lab.places.values()] == [False, True, False, False, False]
     assert not lab.place("adapter-f401").lines_swapped
     assert Place("nucleo-f401re", boot0="dtr", nrst="rts").lines_swapped
 
@@ -127,6 +134,11 @@ MISTAKES = [
     (GOOD + PORT + "app_baud_hz = 0\n", 4, "p.app_baud_hz", "expected 1200 to 12000000 Bd, found 0"),
     (GOOD + PORT + "app_baud = 9600\n", 4, "p.app_baud", "did you mean 'app_baud_hz'?"),
     (GOOD + PORT + 'name = "q"\n', 4, "p.name", "expected no such key"),
+    (GOOD + PORT + 'jump = "gate"\n', 4, "p.jump", "expected host beside it"),
+    (GOOD + 'host = ""\n', 3, "p.host", "expected a host, such as root@192.168.7.1"),
+    (GOOD + 'host = "-oProxyCommand=x"\n', 3, "p.host", "expected a host, such as"),
+    (GOOD + 'host = "root:secret@b"\n', 3, "p.host", "found a colon before the @"),
+    (GOOD + 'host = "b"\npassword_variable = "secret"\n', 4, "p.password_variable", "found another text"),
 ]
 
 
@@ -140,6 +152,7 @@ def test_a_mistake_in_a_lab_file_has_its_line_and_key(
     (problem,) = caught.value.message.splitlines()
     assert problem.startswith(f"{file}:{line}:1: places.{key}: ")
     assert text in problem
+    assert "secret" not in problem
 
 
 def test_an_unquoted_serial_number_that_is_no_toml_gets_the_hint_to_quote_it(tmp_path: Path) -> None:

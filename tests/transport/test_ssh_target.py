@@ -105,7 +105,8 @@ def test_what_is_typed_wins_over_the_configuration(home: Path) -> None:
 def test_a_key_file_that_is_given_is_tried_first(home: Path) -> None:
     configure(home, "IdentityFile ~/.ssh/a\n")
     (home / "mine").write_text("key")
-    assert ssh_target("board", key_file=home / "mine").key_files == (home / "mine", home / ".ssh" / "a")
+    for given in home / "mine", Path("~/mine"):
+        assert ssh_target("board", key_file=given).key_files == (home / "mine", home / ".ssh" / "a")
     with pytest.raises(UsageError, match="no such key file"):
         ssh_target("board", key_file=home / "none")
 
