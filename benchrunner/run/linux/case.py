@@ -17,11 +17,13 @@ from benchrunner.errors import (
     UsageError,
     WrongBoardError,
 )
-from benchrunner.record import NotMeasured, Outcome, RunDocument
+from benchrunner.model import layer_costs
+from benchrunner.record import Fidelity, NotMeasured, Outcome, RunDocument, TimingModel
 from benchrunner.run.linux import tflite, tools
 from benchrunner.run.linux.access import Reached, reach, staged
 from benchrunner.run.linux.draft import LinuxDraft
 from benchrunner.run.linux.prepare import PreparedLinux, prepare_linux
+from benchrunner.run.linux_timing import simulated_timing
 from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer, uninterrupted
 from benchrunner.session.linux.conditions import Conditions, read_conditions
 from benchrunner.session.linux.preflight import (
@@ -129,6 +131,8 @@ def _measure(
                         "no process on the board watches over the governor: after a lost connection only the "
                         "next contact gives it back"
                     )
+            if draft.fidelity is Fidelity.SIMULATED:
+                draft.timing_model = _timing(request, prepared, draft)
             before = _fit(request, prepared, reached, draft)
         with timer(Step.COPY):
             staging = stack.enter_context(staged(shell, soon(), draft.warnings))
@@ -183,6 +187,19 @@ def _identify(request: RunRequest, conditions: Conditions, draft: LinuxDraft) ->
             hint="give other CPUs with --affinity",
         )
     draft.reached(conditions, generic=not system.device_tree)
+
+
+def _timing(request: RunRequest, prepared: PreparedLinux, draft: LinuxDraft) -> TimingModel | NotMeasured:
+    """Where a simulated board's times come from, and how far they may be off: it executes nothing."""
+    system, options = request.board.linux, request.linux
+    assert system is not None
+    return simulated_timing(
+        draft.case,
+        layer_costs(prepared.model),
+        core=system.core,
+        threads=min(options.threads, len(options.affinity or range(options.threads))),
+        x_linux_ai_version=str(draft.conditions.get("x_linux_ai_version", "")),
+    )
 
 
 def _fit(request: RunRequest, prepared: PreparedLinux, reached: Reached, draft: LinuxDraft) -> Conditions:

@@ -42,6 +42,7 @@ def copy(request: RunRequest, prepared: PreparedLinux, staging: Staging) -> Tool
         warmups=request.warmups,
         threads=options.threads,
         delegate=options.delegate,
+        affinity=options.affinity,
     )
 
 

@@ -1,0 +1,89 @@
+"""Whole runs with the boards' own tools on simulated boards: from model to stored record and table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from benchrunner import table
+from benchrunner.cli import cli
+from benchrunner.record import Fidelity, Measurement, NotMeasured, Outcome, Shares, TimingModel
+from benchrunner.report import Kind, Layout, render
+from benchrunner.session.linux.tools import MODEL_SUFFIXES
+from benchrunner.simulator.linux.tools.network import simulated_binary
+from benchrunner.store import load_runs
+from benchrunner.zoo import resolve_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model with its companions for the tools, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = resolve_model("fdmobilenet_0.25_128_int8")
+    shutil.copy(model, tmp_path / "m.tflite")
+    for suffix in (".nb", ".onnx"):
+        (tmp_path / f"m{suffix}").write_bytes(simulated_binary(model.read_bytes()))
+    return tmp_path
+
+
+def run(*arguments: Any) -> Result:
+    words = ["run", "--board", "stm32mp257f-dk", "--sim", "--model", "m.tflite", "--runs", "10", *arguments]
+    return CliRunner().invoke(cli, [*map(str, words), "--quiet"], standalone_mode=False)
+
+
+def stored() -> Measurement:
+    (only,) = load_runs(Path("results")).runs
+    (measurement,) = only.document.measurements
+    return measurement
+
+
+@pytest.mark.parametrize("engine", list(MODEL_SUFFIXES))
+def test_each_tool_makes_a_record_and_a_row_of_the_mpu_table(folder: Path, engine: str) -> None:
+    assert run("--engine", engine, "--starts", 2).return_value == 0
+    measurement = stored()
+    assert (measurement.fidelity, measurement.outcome) == (Fidelity.SIMULATED, Outcome.OK)
+    assert isinstance(measurement.timing_model, TimingModel)
+    assert not isinstance(measurement.latency, NotMeasured)
+    assert len(measurement.latency.starts) == 2
+    assert measurement.conditions["estimator"]
+    assert measurement.logs
+    row = table.row_of(measurement)
+    text = render([row], Kind.ALL, Layout.TEXT)
+    assert "MPU inference time" in text
+    assert "MCU" not in text
+    assert f"* ±{-(-measurement.timing_model.error_percent // 1):.0f} %" in text
+
+
+def test_the_npu_is_the_boards_npu_and_tells_its_shares(folder: Path) -> None:
+    assert run("--engine", "nbg", "--starts", 2).return_value == 0
+    measurement = stored()
+    assert measurement.case.execution_engine == "NPU/GPU"
+    assert measurement.case.clock_hz == 800_000_000
+    assert isinstance(measurement.shares, Shares)
+    assert isinstance(measurement.timing_model, TimingModel)
+    assert "OpenVX" in measurement.timing_model.basis
+
+
+def test_a_network_binary_that_is_not_there_is_asked_for_and_nothing_is_stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "m.nb").unlink()
+    monkeypatch.setenv("PATH", str(folder))
+    error = run("--engine", "nbg").exception
+    assert "needs a network binary" in str(error)
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize("fault", ["silent_cpu_fallback=true", "tool_without_result=true"])
+def test_a_tool_that_fails_quietly_is_a_failed_row_with_its_text(folder: Path, fault: str) -> None:
+    assert run("--engine", "nbg", "--fault", fault).return_value == 1
+    measurement = stored()
+    assert measurement.outcome is Outcome.FAILED
+    assert isinstance(table.row_of(measurement).latency_median_ms, NotMeasured)
+    assert "nbg_benchmark" in json.dumps(measurement.logs)
