@@ -60,7 +60,7 @@ class LinuxPrediction:
     npu_ns: int
     gpu_ns: int
     cpu_ns: int
-    error_percent: float  # leave-one-model-out median absolute error, or the band of the assumption
+    error_percent: float  # median absolute error, model or family left out, or the assumption's band
     version: str
     basis: str  # one sentence: what it was fitted on, and what is assumed
 
@@ -138,8 +138,11 @@ def _on_cpu(
     basis = (
         f"modelled as TensorFlow Lite 2.11.0 of X-LINUX-AI {release} on {key}, from published times; "
         f"networks left out of the fit are off by {error.median_percent:.1f} % in the median, "
-        f"{error.p90_percent:.1f} % at the 90th percentile ({error.rows} rows of {error.networks} networks)"
+        f"{error.p90_percent:.1f} % at the 90th percentile ({error.rows} rows of {error.networks} networks), "
+        f"with their family left out by {error.family_median_percent:.1f} %"
     )
+    if threads == 1:
+        basis += "; one thread is that of a chip with one CPU"
     if assumed_error:
         basis += (
             f"; no published time of a {core} was used: assumed to take {assumed_factor:g} of the cycles "
@@ -152,7 +155,8 @@ def _on_cpu(
         npu_ns=0,
         gpu_ns=0,
         cpu_ns=total,
-        error_percent=max(error.median_percent, assumed_error),
+        # Few networks of one family flatter each other: the larger of both errors is promised.
+        error_percent=max(error.median_percent, error.family_median_percent, assumed_error),
         version=fitted.version,
         basis=basis,
     )

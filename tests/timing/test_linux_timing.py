@@ -142,6 +142,13 @@ def test_a_prediction_says_how_far_it_may_be_off_and_on_what_it_stands(tool: Mod
         assert part in found.basis
 
 
+def test_an_error_that_two_networks_of_one_family_make_small_is_not_promised(tool: ModuleType) -> None:
+    found = on_mp157(network(tool, "FdMobileNet 0.25", 128), threads=1)
+    error = load_linux_coefficients().errors[A7_ONE]
+    assert found.error_percent == error.family_median_percent > 3 * error.median_percent
+    assert "one thread is that of a chip with one CPU" in found.basis
+
+
 def test_a_core_without_published_times_is_an_assumption_and_says_so(tool: ModuleType) -> None:
     layers = network(tool, "FdMobileNet 0.25", 128)
     found = on_mp157(layers, core="Cortex-A35", clock_hz=1_500_000_000)
