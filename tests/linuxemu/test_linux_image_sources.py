@@ -59,7 +59,7 @@ def test_a_damaged_lock_is_refused_with_its_line(tmp_path: Path) -> None:
     text = lock_path(ARM64).read_text()
     damaged = tmp_path / "damaged.toml"
     damaged.write_text(text.replace("sha256", "sha265", 1))
-    with pytest.raises(ConfigError, match=r"damaged\.toml:\d+: kernel.sha265"):
+    with pytest.raises(ConfigError, match=r"damaged\.toml:5:.*kernel\.sha265"):
         read_lock(damaged)
 
 
