@@ -27,6 +27,13 @@ store_option = click.option(
     help="A database that several labs share: postgresql://user@host/database [env: BENCHRUNNER_STORE].",
 )
 
+across_option = click.option(
+    "--across",
+    multiple=True,
+    metavar="CONDITION",
+    help="A condition that may differ (model_sha256, kernel, place ...); may be repeated.",
+)
+
 
 def opened(folder: Path, shared: str | None = None) -> History:
     """The history of a folder or store; what is to be known of it goes to standard error."""

@@ -52,10 +52,18 @@ def confirm(
         sign = seen.sign
     worse = (sign > 0) == (key.better == Better.LOWER)
     verdict = Verdict.REGRESSED if worse else Verdict.IMPROVED
+    reason = f"found again {settings.rounds} times"
     if before.images == after.images and "" not in after.images:
         verdict = Verdict.LAB_FAULT
-    reason = f"found again {settings.rounds} times"
-    return Finding(replace(suspect, verdict=verdict, reason=reason), threshold, confirmed=True, note=note)
+    elif note and not settings.trust_nights:
+        verdict = Verdict.INCONCLUSIVE
+        reason += "; without the baseline's image a bad night cannot be told from a slower program"
+    return Finding(
+        replace(suspect, verdict=verdict, reason=reason),
+        threshold,
+        verdict is not Verdict.INCONCLUSIVE,
+        note=note,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ from benchrunner.history.entries import SINGLE
 from benchrunner.statistics.thresholds import LEAST_NIGHTS, NIGHTS, Threshold, learn
 
 
+def _silent(text: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Report:
     """A night against its baseline."""
@@ -69,9 +73,9 @@ def check(
         if not before:
             findings.append(Finding(Comparison(after[-1].key, Verdict.NEW, "not in the baseline"), _NOTHING))
             continue
-        findings.append(
-            _judged(history.series(after[-1].key), before, after, baseline, settings, rerun, told)
-        )
+        series, limit = history.series(after[-1].key), baseline.limits.get(cell_id)
+        found = judge_night(series, before, after, limit, settings, rerun, told)
+        findings.append(_known(found, baseline))
     findings = list(with_canary(findings, baseline))
     return Report(baseline, tuple(run_ids), tuple(findings), tuple(alarms(findings)))
 
@@ -88,25 +92,25 @@ def limits_of(history: History, run_ids: Sequence[str], settings: Settings) -> d
     return found
 
 
-def _silent(text: str) -> None:
-    """Nobody listens."""
-
-
 _NOTHING = Threshold(0.0, 0.0, 0, None)
 
 
-def _judged(
+def judge_night(
     series: Sequence[Point],
     before: Sequence[Point],
     after: Sequence[Point],
-    baseline: Baseline,
+    stored: Limit | None,
     settings: Settings,
-    rerun: Rerun | None,
-    told: Callable[[str], None],
+    rerun: Rerun | None = None,
+    told: Callable[[str], None] = _silent,
 ) -> Finding:
+    """Judge one cell: `series` is its history, `before` its baseline, `after` what is judged.
+
+    `stored` is what was learned when the baseline was set.
+    """
     key, first = after[-1].key, min(point.run_id for point in after)
     past = alike([point for point in series if point.run_id < first], after[-1], settings.across)
-    threshold = _threshold(nights_of(past), key, baseline, settings)
+    threshold = _threshold(nights_of(past), key, stored, settings)
     compared = judge(before, after, settings, threshold)
     if compared.verdict is Verdict.UNLIKE or compared.before is None or compared.after is None:
         return Finding(compared, threshold)
@@ -114,7 +118,7 @@ def _judged(
         found = Finding(compared, threshold, confirmed=True)
         if rerun is not None and compared.verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
             found = confirm_exactly(found, compared.before, compared.after, rerun, told)
-        return _known(found, baseline)
+        return found
     # The level since the baseline: of its first nights, so that it does not follow what comes later.
     since = [night for night in nights_of(past) if night.points[0].run_id >= before[0].run_id][:NIGHTS]
     reference = level(since) if since else compared.before.median
@@ -136,14 +140,13 @@ def _judged(
         )
     suspect = replace(compared, verdict=Verdict.SUSPECT, reason="not run again", change_percent=percent)
     if rerun is None:
-        return _known(Finding(suspect, threshold, note="--confirm runs it again"), baseline)
-    return _known(confirm(suspect, threshold, since, settings, rerun, told), baseline)
+        return Finding(suspect, threshold, note="--confirm runs it again")
+    return confirm(suspect, threshold, since, settings, rerun, told)
 
 
-def _threshold(past: Sequence[Night], key: CellKey, baseline: Baseline, settings: Settings) -> Threshold:
+def _threshold(past: Sequence[Night], key: CellKey, stored: Limit | None, settings: Settings) -> Threshold:
     """From the nights; from what was learned when the baseline was set where these are fewer."""
     learned = _learn(past, key, settings)
-    stored = baseline.limits.get(key.cell_id)
     if stored is not None and learned.nights < LEAST_NIGHTS:
         return Threshold(stored.absolute, stored.percent, stored.nights, learned.level)
     return learned

@@ -14,8 +14,11 @@ class Settings:
     floor_percent: float = 0.5  # smaller changes are no news, however sure
     alpha: float = 0.001
     deviations: float = 3.0  # of a cell's nights: beyond them it is looked at again
-    restarts: int = 10  # of each side, in each of the two rounds of a confirmation
+    restarts: int = 12  # of each side, in each of the two rounds of a confirmation
     rounds: int = 2
+    # Where the baseline's image cannot be run again: take its nights instead. A board that has good and bad
+    # nights then gives false alarms.
+    trust_nights: bool = False
     across: frozenset[str] = frozenset()  # conditions that may differ
 
     def floor(self, metric: str) -> float:

@@ -127,9 +127,13 @@ def test_a_faster_night_is_no_alarm(lab: Lab) -> None:
 
 def test_without_the_baselines_image_its_nights_are_compared_and_that_is_said(lab: Lab) -> None:
     lab.night(noisy(noisy_nights(lab, 12), 1.03), image_sha256="ff" * 32)
-    found = latency(lab.check(rerun=restarts(1.03, keeps=False)))
-    assert found.verdict is Verdict.REGRESSED
+    report = lab.check(rerun=restarts(1.03, keeps=False))
+    found = latency(report)
+    assert (found.verdict, found.confirmed, report.status) == (Verdict.INCONCLUSIVE, False, 4)
     assert "not kept" in found.note
+    assert "found again 2 times" in found.comparison.reason
+    trusting = lab.check(rerun=restarts(1.03, keeps=False), settings=Settings(trust_nights=True))
+    assert (latency(trusting).verdict, trusting.status) == (Verdict.REGRESSED, 1)
 
 
 def test_too_few_restarts_decide_nothing(lab: Lab) -> None:
