@@ -159,10 +159,12 @@ def test_a_board_says_who_it_is_gives_the_hosts_bytes_and_takes_the_same_time_bo
 
 
 HARNESS = """
+import signal
 import sys
 from benchrunner.board import load_board
 from benchrunner.linuxemu import emulated_linux
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
 with emulated_linux(load_board("stm32mp257f-dk"), progress=lambda step: print(step, flush=True)):
     print("up", flush=True)
     sys.stdin.read()
