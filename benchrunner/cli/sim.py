@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from benchrunner.board import Board
+from benchrunner.board import Board, BoardKind
 from benchrunner.cli.parameters import BoardId
 from benchrunner.durable import write_atomic
 from benchrunner.emulator.machines import flashable_board
@@ -28,6 +28,7 @@ Examples:
   benchrunner sim nucleo-f401re --pty --throttle 115200
   benchrunner sim stm32f769i-disco --fault nack_block=5 --fault slow_erase_s=60
   benchrunner sim stm32h747i-disco --flash board.bin --boot app
+  benchrunner sim stm32mp257f-dk --fault throttling
   cp firmware/build/image.bin board.bin; benchrunner sim nucleo-l4r5zi --emulate --flash board.bin
 
 \b
@@ -91,6 +92,7 @@ def _factor(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     is_flag=True,
     help="RTS set is BOOT0 low and DTR set holds reset, as stm32loader has it without -R and -B.",
 )
+@click.option("--no-password", is_flag=True, help="Linux boards: root needs no key, as on OpenSTLinux.")
 @click.option("--checksum", is_flag=True, help="The bootloader offers Get Checksum.")
 @click.option("--json", "as_json", is_flag=True, help="Print the port as a JSON object.")
 def command(
@@ -103,16 +105,28 @@ def command(
     flash_file: Path | None,
     boot: str,
     ttl_lines: bool,
+    no_password: bool,
     checksum: bool,
     as_json: bool,
 ) -> None:
     """Run a simulated BOARD until Ctrl-C.
 
-    It starts in its ROM bootloader or in the application that flash holds, and any tool for the STM32's
-    serial bootloader may use it. Times that it reports are modelled, never measured. With --emulate it runs
-    any image of the real board, and counts instructions.
+    A board that runs Linux is an SSH server on loopback: the line on stdout is the command to log in.
+
+    A microcontroller board starts in its ROM bootloader or in the application that flash holds, and any
+    tool for the STM32's serial bootloader may use it. With --emulate it runs any image of the real board,
+    and counts instructions.
+
+    Times that a simulated board reports are modelled, never measured.
     """
     board = flashable_board(board_id)
+    if board.kind is BoardKind.LINUX and not emulate:
+        given: dict[str, object] = {"--pty": kind == "pty", "--throttle": throttle, "--flash": flash_file}
+        given |= {"--boot": boot != Boot.AUTO.value, "--ttl-lines": ttl_lines, "--checksum": checksum}
+        _run_linux(board, given, faults, factor, passwordless=no_password, as_json=as_json)
+        return
+    if no_password:
+        raise UsageError("--no-password: only boards that run Linux have logins")
     make = _emulated if emulate else SimulatedBoard
     sim = make(
         board,
@@ -126,9 +140,7 @@ def command(
     lines = Lines(boot0_inverted=ttl_lines, reset_inverted=ttl_lines)
     server: AbstractContextManager[str]
     server = serve_pty(sim, throttle) if kind == "pty" else serve_rfc2217(sim, throttle, wiring=lines)
-    # A service manager's stop is a clean end, too, and so is an interrupt to a shell's background job.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
+    _end_on_signals()
     try:
         with server as port:
             record = {"board": board_id, "kind": kind, "port": port, "mode": sim.mode.name.lower()}
@@ -143,6 +155,31 @@ def command(
     finally:
         if flash_file is not None:
             _keep(flash_file, sim.flash.content)
+
+
+def _end_on_signals() -> None:
+    """A service manager's stop is a clean end, too, and so is an interrupt to a shell's background job."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _run_linux(
+    board: Board,
+    given: dict[str, object],
+    faults: tuple[str, ...],
+    factor: float,
+    *,
+    passwordless: bool,
+    as_json: bool,
+) -> None:
+    from benchrunner.cli.sim_linux import refuse_options, serve_linux  # the model of time, TFLite ...
+
+    refuse_options(board, given)
+    _end_on_signals()
+    try:
+        serve_linux(board, faults, BoardClock(factor), passwordless=passwordless, as_json=as_json)
+    except KeyboardInterrupt:
+        pass
 
 
 def _emulated(

@@ -39,6 +39,7 @@ class SshBoard:
     user: str
     private_key: Path  # opens it; deleted with the server
     host_key_line: str  # as a line of known_hosts
+    known_hosts: Path  # a file with that line
     machine: LinuxMachine
 
     @property
@@ -69,8 +70,10 @@ def serve_ssh_board(
         write_private(private, login)
         server = _Server(machine, login, host_key, passwordless)
         line = f"[{HOST}]:{server.port} {announced.public}"
+        known_hosts = private.with_name("known_hosts")
+        known_hosts.write_text(line + "\n", encoding="ascii")
         try:
-            yield SshBoard(HOST, server.port, USER, private, line, machine)
+            yield SshBoard(HOST, server.port, USER, private, line, known_hosts, machine)
         finally:
             server.stop()
 
