@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchrunner import lab
 from benchrunner.deadline import Deadline
@@ -68,10 +69,9 @@ def _target(request: RunRequest) -> tuple[SshTarget, str]:
     options, board = request.linux, request.board
     if options.target is not None:
         return options.target, request.place or ""
-    host, name = options.host, ""
+    host, place = options.host, None
     if host is None:
         place = _place(request)
-        name = place.name
         if place.host is None:
             raise UsageError(
                 f"place {place.name} has no host, and {board.id} is reached over SSH",
@@ -80,12 +80,13 @@ def _target(request: RunRequest) -> tuple[SshTarget, str]:
         host = place.host
     target = ssh_target(
         host,
-        key_file=options.key_file,
-        jump=options.jump,
-        password_variable=options.password_variable,
+        key_file=options.key_file
+        or (Path(place.key_file).expanduser() if place and place.key_file else None),
+        jump=options.jump or (place.jump if place else None),
+        password_variable=options.password_variable or (place.password_variable if place else None),
         ask=options.ask,
     )
-    return target, name
+    return target, place.name if place else ""
 
 
 def _place(request: RunRequest) -> lab.Place:
