@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchrunner.record import BoardClass, Measurement, NotMeasured, OutputCheck, TimingModel
 from benchrunner.report import cells, linux, linux_summary, text
+from benchrunner.report.remarks import remarks
 from benchrunner.report.tables import tables
 from benchrunner.table import Row, row_of
 
@@ -30,7 +31,7 @@ def run_summary(measurement: Measurement) -> str:
     timed = not isinstance(row.latency_median_ms, NotMeasured)
     if timed and isinstance(measurement.timing_model, TimingModel):
         lines.insert(2, f"  model    {measurement.timing_model.basis}")
-    lines += [f"  ! {warning}" for warning in (*_remarks(row), *measurement.warnings)]
+    lines += [f"  ! {warning}" for warning in (*_remarks(row), *remarks(measurement), *measurement.warnings)]
     return "\n".join(cells.one_line(line) for line in lines)
 
 
