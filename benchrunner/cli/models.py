@@ -28,8 +28,8 @@ Examples:
 def command(as_json: bool) -> None:
     """List the models of the zoo. Each name can be given wherever a model is asked for.
 
-    Their weights are seeded, not trained: time and memory are those of the published networks, the answers
-    mean nothing.
+    But for the digits networks, weights are seeded, not trained: time and memory are those of the published
+    networks, the answers mean nothing.
     """
     models = list_models()
     if as_json:

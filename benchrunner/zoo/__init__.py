@@ -12,11 +12,12 @@ from benchrunner.errors import ModelError
 
 FOLDER = Path(__file__).resolve().parent
 INDEX = FOLDER / "index.toml"
+TRAINED = FOLDER / "trained.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class ZooModel:
-    """One shipped model; the fields of `index.toml`, which tools/build_zoo.py writes."""
+    """One shipped model; the fields of the index, which the tool that built it writes."""
 
     name: str
     family: str
@@ -41,11 +42,13 @@ class ZooModel:
 
 @cache
 def list_models() -> tuple[ZooModel, ...]:
-    """Every shipped model, in the order of the index."""
+    """Every shipped model, in the order of the indices: seeded networks first, then trained ones."""
     import tomllib
 
-    with INDEX.open("rb") as stream:
-        return tuple(ZooModel(**entry) for entry in tomllib.load(stream)["model"])
+    entries = [
+        entry for index in (INDEX, TRAINED) for entry in tomllib.loads(index.read_text("utf-8"))["model"]
+    ]
+    return tuple(ZooModel(**entry) for entry in entries)
 
 
 def default_model() -> str:

@@ -41,6 +41,9 @@ ACTIVATION_LIMITS = {
     "ad": 2_579,
 }
 
+# Microcontrollers run int8: the float twin of the trained network is for the host.
+ZOO = [m.name for m in list_models() if "st_" not in m.name and m.input_type != "float32"]
+
 
 def model_file(name: str) -> bytes:
     if name in BUILT:
@@ -53,7 +56,7 @@ def inputs_for(data: bytes, count: int) -> list[bytes]:
     return [np.random.default_rng(seed).bytes(sum(sizes)) for seed in range(count)]
 
 
-@pytest.mark.parametrize("name", [*BUILT, *(m.name for m in list_models() if "st_" not in m.name)])
+@pytest.mark.parametrize("name", [*BUILT, *ZOO])
 def test_the_generated_code_answers_as_the_oracle_does(name: str, tmp_path: Path) -> None:
     data = model_file(name)
     compiled = compile_model(parse_model(data, name))
@@ -173,5 +176,5 @@ def test_per_channel_quantisation_of_an_activation_is_refused() -> None:
 
 
 def test_models_of_the_zoo_are_accepted_as_they_are() -> None:
-    for entry in list_models():
+    for entry in (model for model in list_models() if model.input_type != "float32"):
         assert compile_model(load_model(entry.path)).plan.inputs_overwritten
