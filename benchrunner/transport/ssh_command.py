@@ -29,12 +29,23 @@ from benchrunner.transport.ssh_wire import plain
 SCRIPT: Final = 'echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?'
 """What the shell on the board is given; never anything else, so that a simulated board can know it."""
 
-_END_SCRIPT: Final = (
-    'kill -s TERM -- "-$1" || kill -s TERM "$1" || exit 0; '
-    'for i in 1 2 3 4 5 6 7 8 9 10; do kill -s 0 -- "-$1" || exit 0; sleep 0.1 || sleep 1; done; '
-    'kill -s KILL -- "-$1"'
-)
-_END_BUDGET_S: Final = 15.0
+# `kill -0 -5` and not `kill -s 0 -- -5`: BusyBox's takes only the older form.
+_END_SCRIPT: Final = """
+list() {
+    for s in /proc/[0-9]*/stat; do
+        { read -r l <"$s"; } || continue
+        l=${l##*) }; l=${l#* }
+        [ "${l%% *}" != "$1" ] || [ "$2" = xxxxxxxx ] || (s=${s#/proc/}; list "${s%/stat}" "x$2")
+    done
+    echo "$1"
+}
+alive() { for p; do kill -0 "$p" && return 0; done; return 1; }
+[ "$1" != $$ ] || exit 0
+if kill -0 "-$1"; then set -- "-$1"; else set -- $(list "$1"); fi
+for p; do kill -TERM "$p"; done
+for i in 1 2 3 4 5 6 7 8 9 10; do alive "$@" || exit 0; sleep 0.1 || sleep 1; done
+for p; do kill -KILL "$p"; done
+"""
 _PIECE_BYTES: Final = 32768
 _POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
 _GROUP_S: Final = 1.0
@@ -70,8 +81,11 @@ def new_mark() -> str:
 
 
 def ending_words(group: int) -> list[str]:
-    """The command that ends another one: politely, then for good after about a second."""
-    return ["sh", "-c", f"{{ {_END_SCRIPT}; }} 2>/dev/null", "sh", str(group)]
+    """The command that ends another one: politely, then for good after about a second.
+
+    OpenSSH gives each command a process group; dropbear does not, and its children are looked up then.
+    """
+    return ["sh", "-c", f"{{ {_END_SCRIPT} }} 2>/dev/null", "sh", str(group)]
 
 
 class Command:

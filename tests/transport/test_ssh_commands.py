@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from openssh_server import OpenSshServer, fake_tools, openssh_server
 from benchrunner.deadline import Deadline
 from benchrunner.errors import BoardError, ConnectionLostError, DeadlineExceededError, LinkError
 from benchrunner.transport.ssh import SshShell, free_bytes, open_ssh
+from benchrunner.transport.ssh_command import ending_words
 
 NAMES = [
     "; rm -rf ~ #.tflite",
@@ -171,6 +173,23 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(shell: SshShel
         process = int((tmp_path / "pid").read_text() or 0)
         wait_until(lambda: not alive(process), "the child is ended")
     assert shell.run(["echo", "next"], soon()).stdout == b"next\n"
+
+
+@pytest.mark.parametrize("interpreter", [["sh"], ["bash", "--posix"], ["bash"]], ids=" ".join)
+def test_a_command_without_a_group_of_its_own_is_ended_with_its_children(interpreter: list[str]) -> None:
+    """As under dropbear. The grandchild's name would mislead whoever splits a line of /proc at blanks."""
+    child = 'trap "" TERM; cp /bin/sleep "$1/a) S 1 (b"; "$1/a) S 1 (b" 600 & echo $!; wait'
+    script = f"sh -c '{child}' sh \"$1\"; exit 3"
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(["sh", "-c", script, "sh", folder], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout:
+            grandchild = int(process.stdout.readline())
+        words = ending_words(process.pid)
+        done = subprocess.run([*interpreter, *words[1:]], timeout=60)
+        assert process.wait(60) == -signal.SIGTERM
+        wait_until(lambda: not alive(grandchild), "the grandchild is ended")
+    assert done.returncode in (0, 1)
 
 
 def test_ctrl_c_ends_the_command_and_leaves_the_connection_usable(shell: SshShell, tmp_path: Path) -> None:
