@@ -61,7 +61,7 @@ def tuned(
     if failed:
         raise BoardError(
             f"{shell.description}: the governor cannot be set to {governor!r}: {failed[0]} cannot be written",
-            hint="log in as root, or leave --tune away",
+            hint="log in as root, see whether /run has space, or leave --tune away",
         )
     was = dict.fromkeys(line[4:] for line in lines if line.startswith("was "))
     changed = [line[8:] for line in lines if line.startswith("changed ")]

@@ -156,13 +156,20 @@ def _loadavg(machine: LinuxMachine) -> bytes:
 
 
 def _uptime(machine: LinuxMachine) -> bytes:
-    up = machine.uptime_s()
-    return f"{up:.2f} {max(0.0, up * machine.profile.linux.cpus - machine.processor.busy_s):.2f}\n".encode()
+    _, idle_s = _busy_and_idle_s(machine)
+    return f"{machine.uptime_s():.2f} {idle_s:.2f}\n".encode()
+
+
+def _busy_and_idle_s(machine: LinuxMachine) -> tuple[float, float]:
+    """Of all CPUs together; what else is at work has been since the start."""
+    up_s, cpus = machine.uptime_s(), machine.profile.linux.cpus
+    others_s = up_s * min(cpus, machine.faults.load or 0.0)
+    busy_s = min(up_s * cpus, machine.processor.busy_s + others_s)
+    return busy_s, up_s * cpus - busy_s
 
 
 def _stat(machine: LinuxMachine) -> bytes:
-    busy = round(machine.processor.busy_s * 100)
-    idle = max(0, round(machine.uptime_s() * 100 * machine.profile.linux.cpus) - busy)
+    busy, idle = (round(seconds * 100) for seconds in _busy_and_idle_s(machine))
     each = machine.profile.linux.cpus
     lines = [f"cpu  {busy} 0 0 {idle} 0 0 0 0 0 0"]
     lines += [f"cpu{number} {busy // each} 0 0 {idle // each} 0 0 0 0 0 0" for number in range(each)]

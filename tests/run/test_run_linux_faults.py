@@ -1,0 +1,142 @@
+"""Cases on simulated Linux boards that something is wrong with: what the run makes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_boards import Watching
+
+from benchrunner.board import board_file_sha256, load_board
+from benchrunner.errors import AuthenticationError, HostKeyError, LabError, NotFitError, WrongBoardError
+from benchrunner.record import Fidelity, Latency, NotMeasured, Outcome, TimingModel
+from benchrunner.run import CaseResult, RunRequest, run_case
+from benchrunner.run.request import Limits, LinuxOptions
+from benchrunner.session.linux.preflight import Policy
+from benchrunner.simulator.linux import parse_linux
+from benchrunner.store import load_run
+from benchrunner.zoo import default_model, resolve_model
+
+Run = Callable[..., CaseResult]
+LIMITS = Limits(command_s=20, copy_s=20, runtime_s=4, first_inference_s=4)
+
+
+@pytest.fixture
+def run(tmp_path: Path, model: Path) -> Run:
+    def start(
+        *faults: str,
+        board: str = "stm32mp257f-dk",
+        runs: int = 5,
+        model: Path = model,
+        **options: Any,
+    ) -> CaseResult:
+        request = RunRequest(
+            board=load_board(board),
+            board_file_sha256=board_file_sha256(board),
+            model=model,
+            engine="tflite",
+            runs=runs,
+            simulate=True,
+            linux_faults=parse_linux(faults) if faults else None,
+            linux=LinuxOptions(**{"tune": True, **options}),
+            results=tmp_path / "results",
+            limits=LIMITS,
+        )
+        result = run_case(request, Watching())
+        assert result.path is not None, result.problem
+        assert load_run(result.path).document.measurements[0] == result.measurement
+        return result
+
+    return start
+
+
+@pytest.mark.parametrize("board", ["stm32mp257f-dk", "stm32mp157f-dk2", "stm32mp135f-dk"])
+def test_every_board_runs_simulated_and_says_so(run: Run, board: str) -> None:
+    measurement = run(board=board, starts=2).measurement
+
+    assert measurement.outcome is Outcome.OK, measurement.reason
+    assert measurement.fidelity is Fidelity.SIMULATED
+    assert isinstance(measurement.timing_model, TimingModel)
+    assert isinstance(measurement.latency, Latency)
+    assert [len(start.timed_counts) for start in measurement.latency.starts] == [5, 5]
+    assert measurement.conditions["governor"] == "performance"
+    assert measurement.conditions["x_linux_ai_version"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("auth_refused", AuthenticationError),
+        ("changed_host_key", HostKeyError),
+        ("wrong_device_tree", WrongBoardError),
+        ("drop_in=connect", LabError),
+        ("drop_in=login", LabError),
+        ("governor_locked", LabError),
+    ],
+)
+def test_what_cannot_be_tried_is_no_case(run: Run, fault: str, error: type[LabError], tmp_path: Path) -> None:
+    if fault == "governor_locked":
+        # The board has said what it is by then: that it cannot be tuned is the case's end.
+        assert "cannot be set" in run(fault).measurement.reason
+        return
+    with pytest.raises(error):
+        run(fault)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("disk_full", ""),
+        ("no_runtime", "no TFLite runtime on the board"),
+        ("runtime_too_old", "the board's runtime is too old"),
+        ("tool_missing=python3", "python3"),
+        ("wrong_output", "output"),
+        ("runner_hang", "not done within"),
+        ("hostile_answer=huge", ""),
+        ("hostile_answer=binary", "no JSON"),
+        ("hostile_answer=json", ""),
+        ("drop_in=run:3", "connection lost"),
+        ("drop_in=get", "connection lost"),
+        ("drop_in=put", "connection lost"),
+        ("hang_in=run:3", "not done within"),
+        ("reboot_in=run:3", ""),
+    ],
+)
+def test_a_fault_after_the_board_is_known_is_a_failed_case(run: Run, fault: str, reason: str) -> None:
+    result = run(fault)
+
+    assert result.measurement.outcome is Outcome.FAILED
+    assert reason in result.measurement.reason
+    assert isinstance(result.measurement.latency, NotMeasured)
+    assert result.exit_status in (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("throttling", "throttled"), ("governor_change=powersave", "governor"), ("load=1.5", "others used")],
+)
+def test_conditions_that_move_are_a_degraded_record_with_its_reason(
+    run: Run, fault: str, reason: str
+) -> None:
+    measurement = run(fault, starts=3, runs=300, model=resolve_model(default_model())).measurement
+
+    assert measurement.outcome is Outcome.DEGRADED
+    assert reason in measurement.reason
+    assert isinstance(measurement.latency, Latency)
+
+
+def test_a_busy_board_is_refused_by_policy(run: Run) -> None:
+    with pytest.raises(NotFitError, match="load"):
+        run("load=1.5", policy=Policy.REFUSE)
+
+
+def test_a_jump_of_the_wall_clock_changes_no_time(run: Run) -> None:
+    plain, jumped = run().measurement, run("clock_step_s=3600").measurement
+
+    assert jumped.outcome is Outcome.OK, jumped.reason
+    assert isinstance(plain.latency, Latency)
+    assert isinstance(jumped.latency, Latency)
+    assert max(jumped.latency.starts[0].timed_counts) < 2 * max(plain.latency.starts[0].timed_counts)
