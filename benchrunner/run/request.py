@@ -16,6 +16,7 @@ from benchrunner.record import Fidelity, Measurement
 from benchrunner.session.linux.preflight import FitLimits, Policy
 
 if TYPE_CHECKING:
+    from benchrunner.run.linux.kept import KeptConnection
     from benchrunner.simulator.faults import Faults
     from benchrunner.simulator.linux import LinuxFaults
     from benchrunner.transport.ssh_target import SshTarget
@@ -74,6 +75,7 @@ class LinuxOptions:
     jump: str | None = None
     password_variable: str | None = None
     ask: Callable[[str], str | None] | None = field(default=None, compare=False)
+    kept: KeptConnection | None = field(default=None, compare=False, repr=False)  # None: one for each case
     threads: int = 1
     affinity: tuple[int, ...] | None = None
     delegate: str | None = None  # path of a library on the board

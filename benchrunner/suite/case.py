@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchrunner.board import Board, BoardKind
 from benchrunner.emulator.machines import board_or_machine, facts_sha256
 from benchrunner.record import NotMeasured, Outcome
 from benchrunner.report import cells
 from benchrunner.run import MLPERF_TINY, RunRequest, Step, run_case, run_tiny_case
+from benchrunner.run.request import LinuxOptions
 from benchrunner.simulator.faults import parse
 from benchrunner.suite.worker import Done, Order, Tell
 from benchrunner.table import row_of
+
+if TYPE_CHECKING:
+    from benchrunner.run.linux.kept import KeptConnection
 
 
 class _Told:
@@ -34,8 +42,19 @@ class _Told:
 
 def run(order: Order, tell: Tell) -> Done:
     """Run the case and leave its record; see `benchrunner.run.run_case` for what it raises."""
+    request = _request(order, board_or_machine(order.case.board))
+    result = (run_tiny_case if request.engine == MLPERF_TINY else run_case)(request, _Told(tell))
+    measurement = result.measurement
+    good = measurement.outcome in (Outcome.OK, Outcome.DEGRADED)
+    row = row_of(measurement)
+    value = cells.latency(row)
+    if not isinstance(row.median_instructions, NotMeasured):
+        value = f"{row.median_instructions:,.0f} instructions"
+    return Done(measurement.outcome, value if good else measurement.reason, result.exit_status)
+
+
+def _request(order: Order, board: Board) -> RunRequest:
     case = order.case
-    board = board_or_machine(case.board)
     request = RunRequest(
         board=board,
         board_file_sha256=facts_sha256(board),
@@ -44,7 +63,7 @@ def run(order: Order, tell: Tell) -> Done:
         runs=case.runs,
         simulate=case.target == "sim",
         emulate=case.target == "emulate",
-        faults=parse(case.faults) if case.faults else None,
+        lab_file=order.lab_file,
         place=order.place,
         results=order.results,
         command=tuple(sys.argv[1:]),
@@ -52,11 +71,18 @@ def run(order: Order, tell: Tell) -> Done:
         suite_run=order.suite_run,
         stopped_by="the suite",
     )
-    result = (run_tiny_case if case.engine == MLPERF_TINY else run_case)(request, _Told(tell))
-    measurement = result.measurement
-    good = measurement.outcome in (Outcome.OK, Outcome.DEGRADED)
-    row = row_of(measurement)
-    value = cells.latency(row)
-    if not isinstance(row.median_instructions, NotMeasured):
-        value = f"{row.median_instructions:,.0f} instructions"
-    return Done(measurement.outcome, value if good else measurement.reason, result.exit_status)
+    if board.kind is not BoardKind.LINUX:
+        return replace(request, faults=parse(case.faults) if case.faults else None)
+    from benchrunner.simulator.linux import parse_linux
+
+    options = LinuxOptions(threads=case.threads, starts=case.starts, tune=case.tune, kept=_kept())
+    faults = parse_linux(case.faults) if case.faults else None
+    return replace(request, linux=options, linux_faults=faults)
+
+
+@cache
+def _kept() -> KeptConnection:
+    """Of this process, which serves one place: its cases share a connection."""
+    from benchrunner.run.linux.kept import KeptConnection
+
+    return KeptConnection()

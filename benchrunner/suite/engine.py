@@ -149,9 +149,9 @@ class Suite:
                 case = queue.popleft()
                 run_id = new_run_id(datetime.now(UTC))
                 self._journal.started(case, run_id)
-                lane.send(
-                    Order(case, run_id, self._journal.suite_run, self._journal.results.resolve(), lane.place)
-                )
+                results, suite_run = self._journal.results.resolve(), self._journal.suite_run
+                lab_file = self._options.lab_file
+                lane.send(Order(case, run_id, suite_run, results, lane.place, lab_file))
 
     def _receive(self, busy: Sequence[Lane]) -> None:
         by_connection = {lane.connection: lane for lane in busy if lane.connection is not None}

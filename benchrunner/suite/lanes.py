@@ -79,15 +79,17 @@ class Lane:
     def end(self, *, kill: bool = False) -> None:
         """End the process, idle or not."""
         process, self.process = self.process, None
-        for pipe in (self.connection, self.lifeline):
-            if pipe is not None:
-                pipe.close()
-        self.connection = self.lifeline = None
-        if process is None:
-            return
-        if kill:
-            process.kill()
-        process.join(GRACE_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        connection, self.connection = self.connection, None
+        lifeline, self.lifeline = self.lifeline, None
+        if connection is not None:
+            connection.close()
+        if process is not None:
+            if kill:
+                process.kill()
+            process.join(GRACE_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        # Last: it is what tells a process that the suite is gone, and it would interrupt one that is ending.
+        if lifeline is not None:
+            lifeline.close()

@@ -33,6 +33,7 @@ class Order:
     suite_run: str
     results: Path
     place: str | None
+    lab_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

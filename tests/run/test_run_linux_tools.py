@@ -11,24 +11,38 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchrunner import table
+from benchrunner.board import load_board
 from benchrunner.cli import cli
+from benchrunner.errors import ToolMissingError
 from benchrunner.record import Fidelity, Measurement, NotMeasured, Outcome, Shares, TimingModel
 from benchrunner.report import Kind, Layout, render
+from benchrunner.run import RunRequest, run_case
+from benchrunner.run.request import LinuxOptions
 from benchrunner.session.linux.tools import MODEL_SUFFIXES
-from benchrunner.simulator.linux.tools.network import simulated_binary
+from benchrunner.simulator.linux import serve_ssh_board
 from benchrunner.store import load_runs
+from benchrunner.transport.ssh_target import SshTarget
 from benchrunner.zoo import resolve_model
+
+
+class Silent:
+    def step(self, step: object, detail: str) -> None:
+        """Nothing to show."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Nothing to show."""
+
+    def note(self, text: str) -> None:
+        """Nothing to show."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model with its companions for the tools, in an empty folder."""
+    """A model in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     model = resolve_model("fdmobilenet_0.25_128_int8")
     shutil.copy(model, tmp_path / "m.tflite")
-    for suffix in (".nb", ".onnx"):
-        (tmp_path / f"m{suffix}").write_bytes(simulated_binary(model.read_bytes()))
     return tmp_path
 
 
@@ -70,13 +84,29 @@ def test_the_npu_is_the_boards_npu_and_tells_its_shares(folder: Path) -> None:
     assert "OpenVX" in measurement.timing_model.basis
 
 
+def test_a_simulated_board_gets_a_stand_in_for_a_network_binary_and_the_record_says_so(folder: Path) -> None:
+    (folder / "m.nb").write_bytes(b"what a vendor's converter made: no simulated board executes it")
+    assert run("--engine", "nbg").return_value == 0
+    assert "stand-in" in str(stored().conditions["model_file"])
+
+
 def test_a_network_binary_that_is_not_there_is_asked_for_and_nothing_is_stored(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "m.nb").unlink()
     monkeypatch.setenv("PATH", str(folder))
-    error = run("--engine", "nbg").exception
-    assert "needs a network binary" in str(error)
+    with serve_ssh_board(load_board("stm32mp257f-dk")) as board:
+        target = SshTarget(
+            board.host, board.user, board.port, (board.private_key,), True, host_key=board.host_key
+        )
+        request = RunRequest(
+            board=load_board("stm32mp257f-dk"),
+            board_file_sha256="",
+            model=Path("m.tflite"),
+            engine="nbg",
+            linux=LinuxOptions(target=target),
+        )
+        with pytest.raises(ToolMissingError, match="needs a network binary"):
+            run_case(request, Silent())
     assert not (folder / "results").exists()
 
 

@@ -29,7 +29,8 @@ class Reached:
 
 @contextmanager
 def reach(request: RunRequest, observer: Observer) -> Iterator[Reached]:
-    """Lock the place and log in. Connection and lock are given up at the end.
+    """Lock the place and log in. Connection and lock are given up at the end; a connection that is to be kept
+    stays, unless the block ends with an exception.
 
     Raises `PlaceLockedError`, `UsageError`, and what `open_ssh` raises.
     """
@@ -44,9 +45,26 @@ def reach(request: RunRequest, observer: Observer) -> Iterator[Reached]:
                 lab.place_lock(f"ssh://{target.address}", " ".join(("benchrunner", *request.command)))
             )
         observer.note(f"{place or 'host'}: {target.description}")
-        shell = open_ssh(target, Deadline(request.limits.connect_s))
-        stack.callback(shell.close)
+        shell = stack.enter_context(_connected(request, target))
         yield Reached(shell, place, instructions)
+
+
+@contextmanager
+def _connected(request: RunRequest, target: SshTarget) -> Iterator[Shell]:
+    deadline, kept = Deadline(request.limits.connect_s), request.linux.kept
+    # A board that is started for the run ends with it, and its connection too.
+    if kept is None or request.simulate or request.emulate:
+        shell = open_ssh(target, deadline)
+        try:
+            yield shell
+        finally:
+            shell.close()
+        return
+    try:
+        yield kept.open(target, deadline)
+    except BaseException:
+        kept.drop()  # what the case has left on it is not known
+        raise
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from benchrunner.deadline import Deadline
@@ -32,7 +33,7 @@ def copy(request: RunRequest, prepared: PreparedLinux, staging: Staging) -> Tool
     """
     options, deadline = request.linux, Deadline(request.limits.copy_s)
     folder = user_cache_folder() / "converted" / prepared.model.sha256[:32]
-    data = model_for(request.engine, request.model, folder).read_bytes()
+    data = _file(request, prepared, folder)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", prepared.model.name)[:100] + MODEL_SUFFIXES[request.engine]
     return ToolRequest(
         model=staging.put(data, name, deadline),
@@ -44,6 +45,21 @@ def copy(request: RunRequest, prepared: PreparedLinux, staging: Staging) -> Tool
         delegate=options.delegate,
         affinity=options.affinity,
     )
+
+
+def _file(request: RunRequest, prepared: PreparedLinux, folder: Path) -> bytes:
+    """The bytes that the tool is given. A simulated board takes a stand-in for the network binary or the ONNX
+    model: it executes no real ones, and the converters need not be there.
+    """
+    if _takes_stand_in(request):
+        from benchrunner.simulator.linux import simulated_binary
+
+        return simulated_binary(prepared.model_bytes)
+    return model_for(request.engine, request.model, folder).read_bytes()
+
+
+def _takes_stand_in(request: RunRequest) -> bool:
+    return request.simulate and MODEL_SUFFIXES[request.engine] != ".tflite"
 
 
 def measure(
@@ -71,6 +87,8 @@ def measure(
         )
     draft.case = replace(draft.case, engine_version=result.version)
     draft.conditions |= {"tool": result.tool, **result.conditions}
+    if _takes_stand_in(request):
+        draft.conditions["model_file"] = "a stand-in that only simulated boards execute"
     clock_hz = result.conditions.get("accelerator_clock_hz")
     draft.note_accelerator_clock(clock_hz if isinstance(clock_hz, int) else None)
     draft.latency = Latency(
