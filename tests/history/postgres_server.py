@@ -40,7 +40,18 @@ def server(folder: Path) -> Iterator[str]:
             command, check=True, cwd=folder, timeout=300, stdout=subprocess.DEVNULL, **as_owner  # type: ignore[call-overload]
         )  # fmt: skip
 
-    run(_program("initdb"), "-D", str(data), "-U", user, "--auth=trust", "--no-sync", "-E", "UTF8")
+    run(
+        _program("initdb"),
+        "-D",
+        str(data),
+        "-U",
+        user,
+        "--auth=trust",
+        "--locale=C",
+        "--no-sync",
+        "-E",
+        "UTF8",
+    )
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
     run(
         _program("pg_ctl"),
