@@ -4,6 +4,7 @@ Needs the extra [zoo] (Keras and the TFLite converter). From the top of a checko
 
     PYTHONPATH=. python tools/build_zoo.py            # build and replace the shipped files
     PYTHONPATH=. python tools/build_zoo.py --compare  # build, and fail if a file differs from the shipped one
+    PYTHONPATH=. python tools/build_zoo.py --only 'fomo_*'  # only these networks; the others stay as they are
 
 With the versions that the index names, a build gives the same bytes again.
 """
@@ -12,11 +13,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fnmatch
 import hashlib
 import io
 import json
 import os
 import sys
+import tomllib
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -29,6 +32,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tflite
+from zoo_mobilenets import MOBILENETS
 from zoo_networks import NETWORKS, Network, seed_weights
 
 from benchrunner.durable import write_atomic
@@ -36,14 +40,12 @@ from benchrunner.runtime import ORACLE, Interpreter, Tensor, natural_input, seed
 from benchrunner.runtime.inputs import natural_image
 from benchrunner.zoo import FOLDER, INDEX
 
-CLASSES = 5
-RESOLUTIONS = (128, 224)
 DEFAULT = "fdmobilenet_0.25_128_int8"
 
 # Variant -> input and output type. "uint8" is how the ST model zoo publishes its files.
 VARIANTS = {"int8": (tf.int8, tf.int8), "uint8": (tf.uint8, tf.float32)}
 
-# Operators of the published uint8 file. The batch dimension is open, so each reshape computes its shape.
+# Operators of the published uint8 file of the FdMobileNets. Its batch is open: reshapes compute their shape.
 OPERATORS = {
     "QUANTIZE": 1,
     "CONV_2D": 13,
@@ -58,10 +60,11 @@ OPERATORS = {
 }
 
 
-def training_images(resolution: int) -> np.ndarray:
+def training_images(resolution: int, channels: int) -> np.ndarray:
     """Images that set the statistics and the quantisation ranges: 48 smooth ones, 16 of noise."""
-    smooth = [natural_image(resolution, resolution, 3, 1000 + seed) for seed in range(48)]
-    frame = Tensor("image", (resolution, resolution, 3), "uint8", 1 / 255, 0, resolution * resolution * 3)
+    shape = (resolution, resolution, channels)
+    smooth = [natural_image(*shape, 1000 + seed) for seed in range(48)]
+    frame = Tensor("image", shape, "uint8", 1 / 255, 0, int(np.prod(shape)))
     noise = [np.frombuffer(seeded_input(frame, 1000 + seed), np.uint8) for seed in range(16)]
     return np.stack([*smooth, *(n.reshape(frame.shape) for n in noise)]).astype(np.float32) / 255
 
@@ -90,7 +93,7 @@ def counts(data: bytes) -> tuple[Counter[str], int, int, int]:
         code = model.OperatorCodes(operator.OpcodeIndex())
         name = names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
         operators[name] += 1
-        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
             continue
         weights, bias, output = (
             [int(size) for size in graph.Tensors(index).ShapeAsNumpy()]
@@ -98,7 +101,7 @@ def counts(data: bytes) -> tuple[Counter[str], int, int, int]:
         )
         parameters += int(np.prod(weights)) + bias[0]
         weight_bytes += int(np.prod(weights)) + 4 * bias[0]
-        macs += output[1] * output[2] * int(np.prod(weights))
+        macs += int(np.prod(output[1:-1])) * int(np.prod(weights))
     return operators, parameters, weight_bytes, macs
 
 
@@ -107,7 +110,7 @@ def check(name: str, network: Network, resolution: int, variant: str, data: byte
     operators, *found = counts(data)
     frame = 0 if variant == "int8" else 1
     expected = Counter({**OPERATORS, "QUANTIZE": frame, "DEQUANTIZE": frame})
-    if operators != expected:
+    if not network.fixed_batch and operators != expected:
         raise SystemExit(f"{name}: operators: expected {expected}, found {operators}")
     wanted = [network.parameters, network.weight_bytes, network.macs[resolution]]
     if found != wanted:
@@ -117,11 +120,15 @@ def check(name: str, network: Network, resolution: int, variant: str, data: byte
     image, probabilities = interpreter.inputs[0], interpreter.outputs[0]
     inputs = [natural_input(image, seed) for seed in range(25)] + [seeded_input(image, s) for s in range(25)]
     outputs = [interpreter.run([data])[0] for data in inputs]
-    winners = Counter(int(np.argmax(np.frombuffer(output, probabilities.dtype))) for output in outputs)
-    distinct = len(set(outputs))
-    if len(winners) < 3 or distinct < 40:
+    winners: Counter[int] = Counter()
+    for output in outputs:  # of a map, each cell has a winner
+        cells = np.frombuffer(output, probabilities.dtype).reshape(-1, network.classes)
+        winners.update(cells.argmax(axis=1).tolist())
+    distinct, least = len(set(outputs)), min(3, network.classes)
+    if len(winners) < least or distinct < 40:
         raise SystemExit(
-            f"{name}: 50 inputs: expected 3 classes to win and 40 outputs, found {dict(winners)}, {distinct}"
+            f"{name}: 50 inputs: expected {least} classes to win and 40 outputs, "
+            f"found {dict(winners)}, {distinct}"
         )
     print(f"{name}: {len(data)} bytes, {distinct} different outputs of 50, wins by class {dict(winners)}")
 
@@ -130,10 +137,15 @@ def build(network: Network, resolution: int) -> dict[str, bytes]:
     """The files of one network at one resolution, by variant."""
     keras.backend.clear_session()  # layer and tensor names get counters that start again
     keras.utils.set_random_seed(network.seed)
-    model = network.build(resolution, CLASSES)
-    images = training_images(resolution)
+    model = network.build(resolution, network.classes)
+    images = training_images(resolution, network.channels)
     seed_weights(model, network.seed, images)
-    return {variant: convert(model, images, variant) for variant in VARIANTS}
+    if network.fixed_batch:
+        one = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
+        fixed = keras.models.clone_model(model, input_tensors=one)
+        fixed.set_weights(model.get_weights())
+        model = fixed
+    return {variant: convert(model, images, variant) for variant in network.variants}
 
 
 def index_entry(name: str, network: Network, resolution: int, variant: str, data: bytes) -> str:
@@ -142,8 +154,8 @@ def index_entry(name: str, network: Network, resolution: int, variant: str, data
         "family": network.family,
         "alpha": network.alpha,
         "description": network.description,
-        "resolution": f"{resolution}x{resolution}x3",
-        "classes": CLASSES,
+        "resolution": f"{resolution}x{resolution}x{network.channels}",
+        "classes": network.classes,
         "input_type": VARIANTS[variant][0].name,
         "output_type": VARIANTS[variant][1].name,
         "parameters": network.parameters,
@@ -158,23 +170,37 @@ def index_entry(name: str, network: Network, resolution: int, variant: str, data
     return "\n".join(["[[model]]", *lines, ""])
 
 
+def _index_entries() -> dict[str, str]:
+    """Name -> its part of the index as it is."""
+    texts = [f"[[model]]{text}" for text in INDEX.read_text().split("[[model]]")[1:]]
+    return {tomllib.loads(text)["model"][0]["name"]: text.strip() + "\n" for text in texts}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--compare", action="store_true", help="write nothing; fail if a file would change")
-    compare = parser.parse_args().compare
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="names of networks, with * and ?")
+    arguments = parser.parse_args()
+    compare = arguments.compare
     tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(1)  # sums must not depend on the number of cores
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
     files: dict[Path, bytes] = {}
+    known = _index_entries()
     entries = ["# Written by tools/build_zoo.py. Weights are seeded: the outputs mean nothing.\n"]
-    for network in NETWORKS:
-        for resolution in RESOLUTIONS:
-            for variant, data in build(network, resolution).items():
+    for network in (*NETWORKS, *MOBILENETS):
+        chosen = fnmatch.fnmatchcase(network.name, arguments.only)
+        for resolution in network.macs:
+            built = build(network, resolution) if chosen else {}
+            for variant in network.variants:
                 name = f"{network.name}_{resolution}_{variant}"
-                check(name, network, resolution, variant, data)
-                entries.append(index_entry(name, network, resolution, variant, data))
-                files[FOLDER / f"{name}.tflite"] = data
+                if chosen:
+                    check(name, network, resolution, variant, built[variant])
+                    files[FOLDER / f"{name}.tflite"] = built[variant]
+                    entries.append(index_entry(name, network, resolution, variant, built[variant]))
+                elif name in known:
+                    entries.append(known[name])
     files[INDEX] = "\n".join(entries).encode()
     changed = [path for path, data in files.items() if not path.is_file() or path.read_bytes() != data]
     if not compare:

@@ -23,11 +23,15 @@ class Network:
     family: str
     alpha: str
     description: str
-    build: Callable[[int, int], keras.Model]  # resolution, classes
+    build: Callable[[int, int], keras.Model]  # resolution, classes; leaves the batch open
     seed: int
-    parameters: int  # batch normalisation folded, 5 classes
+    parameters: int  # batch normalisation folded, with `classes` classes
     weight_bytes: int
     macs: dict[int, int]  # by resolution
+    channels: int = 3
+    classes: int = 5
+    fixed_batch: bool = False  # the shipped file is for one image; else its batch is open, as ST publishes it
+    variants: tuple[str, ...] = ("int8", "uint8")
 
 
 # --- FD-MobileNet ---------------------------------------------------------------------------------------
@@ -101,13 +105,13 @@ def seed_weights(model: keras.Model, seed: int, images: np.ndarray) -> None:
         draw = np.random.default_rng([seed, index])
         match layer:
             case layers.DepthwiseConv2D():
-                kernel, bias = layer.get_weights()
+                kernel, *bias = layer.get_weights()
                 # A blur plus noise: purely random filters pass only edges, which fade from block to block.
                 values = draw.normal(1 / 9, 1 / 6, kernel.shape)
-                layer.set_weights([values, draw.normal(0, 0.1, bias.shape)])
-            case layers.Conv2D():
+                layer.set_weights([values, *(draw.normal(0, 0.1, b.shape) for b in bias)])
+            case layers.Conv2D() | layers.Dense():
                 kernel, *bias = layer.get_weights()
-                fan_in = int(np.prod(kernel.shape[:3]))
+                fan_in = int(np.prod(kernel.shape[:-1]))
                 values = draw.normal(0, np.sqrt(2 / fan_in), kernel.shape)
                 layer.set_weights([values, *(draw.normal(0, 0.1, b.shape) for b in bias)])
             case layers.BatchNormalization():
@@ -128,12 +132,13 @@ def _set_normalisation(model: keras.Model, images: np.ndarray) -> None:
 
 def _spread_classes(model: keras.Model, seed: int, images: np.ndarray) -> None:
     classifier = model.get_layer(CLASSIFIER)
-    features = np.asarray(keras.Model(model.input, classifier.input)(images)).reshape(len(images), -1)
+    features = np.asarray(keras.Model(model.input, classifier.input)(images))
+    features = features.reshape(-1, features.shape[-1])  # of a map, every cell is classified by itself
     classes = classifier.get_weights()[1].shape[0]
     centre = features.mean(axis=0)
     _, spread, directions = np.linalg.svd(features - centre, full_matrices=False)
     # Unit variance of the features along each direction, rotated so that no class owns a direction.
-    whitening = directions[:classes].T / spread[:classes] * np.sqrt(len(images))
+    whitening = directions[:classes].T / spread[:classes] * np.sqrt(len(features))
     rotation, _ = np.linalg.qr(np.random.default_rng([seed, 1000]).normal(size=(classes, classes)))
     kernel = 2.0 * whitening @ rotation  # logits with a standard deviation of 2: a softmax in between
     bias = -centre @ kernel
