@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
     "build": ("build", "Turn a model into a CMake project and an image for a board."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
+    "report": ("report", "Write results as one HTML file, or a summary in Markdown."),
+    "site": ("site", "Write all results as a static site."),
     "publish": ("publish", "Write the latest results into the marked tables of documents."),
     "why": ("why", "Print what a published number rests on."),
     "import-x-linux-ai": ("import_x_linux_ai", "Make records of a table of ST's x-linux-ai-benchmark."),
