@@ -44,6 +44,8 @@ def command(board_id: str | None, as_json: bool) -> None:
 def _record(board: Board) -> dict[str, object]:
     """The board file as it was read, and its hash; numbers stay integers. `emulator`: what runs a machine."""
     record = dataclasses.asdict(board)
+    if board.linux is not None and not board.linux.device_tree:
+        record["linux"] = None  # as the machine reports at each run
     if board.id in MACHINES:
         for key, names in _NOT_OF_A_MACHINE.items():
             record["mcu"][key] |= dict.fromkeys(names)

@@ -131,6 +131,8 @@ def _measure(
                         "no process on the board watches over the governor: after a lost connection only the "
                         "next contact gives it back"
                     )
+            if draft.fidelity is Fidelity.EMULATED and not reached.counts_instructions:
+                draft.warnings.append("the clock of an emulator: its nanoseconds are no time of any board")
             if draft.fidelity is Fidelity.SIMULATED:
                 draft.timing_model = _timing(request, prepared, draft)
             before = _fit(request, prepared, reached, draft)
