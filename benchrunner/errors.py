@@ -49,6 +49,14 @@ class ModelError(UsageError):
     """A model file cannot be read or used."""
 
 
+class DatasetError(UsageError):
+    """A data set cannot be read, or does not fit the model."""
+
+
+class UnreadableImageError(DatasetError):
+    """One image of a data set cannot be read; the others can."""
+
+
 class UnsupportedOperatorError(ModelError):
     """The model has operators that the engine does not run; the message lists each with its layer."""
 

@@ -17,6 +17,7 @@ from benchrunner.errors import BenchrunnerError, ExitStatus
 # only when its command runs, so `--help` stays instant.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run one model on one board and store the record."),
+    "accuracy": ("accuracy", "How often a model is right: float, on the host, on the board."),
     "suite": ("suite", "Run a matrix of cases over many boards, resumable."),
     "boards": ("boards", "List the boards, or show one."),
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),

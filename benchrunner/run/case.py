@@ -170,27 +170,9 @@ def _measure(
     def soon() -> Deadline:
         return Deadline(limits.request_s)
 
-    manifest = _bring_up(image, connection, link, limits, draft, timer, observer)
+    manifest = bring_up(image, connection, link, limits, draft, timer, observer)
     with timer(Step.MANIFEST):
-        announced = _FIDELITY[manifest.fidelity]
-        if announced is not connection.fidelity:
-            raise WrongImageError(
-                f"the chip is {connection.fidelity} by its unique id, its firmware announces {announced}",
-                hint="a number must not pass for what it is not: rebuild the firmware for this board",
-            )
-        draft.conditions = conditions(manifest)
-        draft.timing_model = timing_model(manifest)
-        mcu.check_manifest(
-            manifest,
-            mcu.Expected(
-                board=request.board.id,
-                chip_id=connection.mcu.chip.chip_id,
-                image_sha256=image.info.image_sha256,
-                model_sha256=bytes.fromhex(prepared.model.sha256),
-                input_bytes=tuple(len(data) for data in prepared.inputs),
-                output_bytes=tuple(len(data) for data in prepared.reference),
-            ),
-        )
+        check_identity(manifest, request, prepared, image, connection, draft)
     clock_hz = manifest.core_clock_hz
     chunk_bytes = data_bytes_per_message(manifest.max_payload_bytes)
     wire_s = sum(manifest.input_bytes) * 10 / connection.baud_hz
@@ -283,7 +265,40 @@ def _measure(
         draft.warnings.append(f"{link.counts.link_errors} damaged or lost frames were put right")
 
 
-def _bring_up(
+def check_identity(
+    manifest: Manifest,
+    request: RunRequest,
+    prepared: Prepared,
+    image: Image,
+    connection: Device,
+    draft: Draft,
+) -> None:
+    """Refuse firmware that is not what was built for this chip; keep the conditions that it announces.
+
+    Raises `WrongImageError` and as `mcu.check_manifest`.
+    """
+    announced = _FIDELITY[manifest.fidelity]
+    if announced is not connection.fidelity:
+        raise WrongImageError(
+            f"the chip is {connection.fidelity} by its unique id, its firmware announces {announced}",
+            hint="a number must not pass for what it is not: rebuild the firmware for this board",
+        )
+    draft.conditions = conditions(manifest)
+    draft.timing_model = timing_model(manifest)
+    mcu.check_manifest(
+        manifest,
+        mcu.Expected(
+            board=request.board.id,
+            chip_id=connection.mcu.chip.chip_id,
+            image_sha256=image.info.image_sha256,
+            model_sha256=bytes.fromhex(prepared.model.sha256),
+            input_bytes=tuple(len(data) for data in prepared.inputs),
+            output_bytes=tuple(len(data) for data in prepared.reference),
+        ),
+    )
+
+
+def bring_up(
     image: Image,
     connection: Device,
     link: Link,

@@ -1,0 +1,160 @@
+"""What was answered so far, on disk: one synced line for each batch of images, so that a restart goes on.
+
+The journal of unfinished work is `accuracy/journal-<identity>.jsonl` below the results. Its name is a hash of
+everything that an answer depends on; a finished one is renamed to stand beside its result.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchrunner.errors import PlaceLockedError, StoreError, WrongImageError
+
+JOURNAL_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said about one image. Classes are None where nobody was asked."""
+
+    index: int
+    sha256: str = ""
+    label: int = 0
+    unreadable: str = ""  # why there is no answer at all
+    float_class: int | None = None
+    host_class: int | None = None
+    device_class: int | None = None
+    host_crc32: int | None = None  # of the output tensor
+    device_crc32: int | None = None
+    difference_lsb: int | None = None  # largest between device and host
+    outside: int = 0  # input values that were clipped
+
+
+class Journal:
+    """One unfinished measurement, held by one process."""
+
+    def __init__(self, folder: Path, identity: dict[str, Any], *, new: bool) -> None:
+        text = json.dumps({"journal_version": JOURNAL_VERSION, **identity}, sort_keys=True)
+        self.path = folder / f"journal-{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
+        self.answers: dict[int, Answer] = {}
+        self.sessions: list[dict[str, Any]] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._failed(error) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise PlaceLockedError(
+                f"{self.path}: another process measures just this", hint="wait until it is done"
+            ) from None
+        try:
+            if new:
+                os.ftruncate(self._descriptor, 0)
+            self._read()
+            if not self.sessions and not self.answers and os.fstat(self._descriptor).st_size == 0:
+                self._append({"event": "begin", "journal_version": JOURNAL_VERSION, **identity})
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)  # which unlocks it
+
+    def begin_session(self, facts: dict[str, Any]) -> None:
+        """A device answers from here on. Raises `WrongImageError` when it is not the one of before."""
+        for earlier in self.sessions:
+            for key in ("fidelity", "image_sha256"):
+                if earlier.get(key) != facts.get(key):
+                    raise WrongImageError(
+                        f"{self.path}: earlier answers came from {key} {earlier.get(key)}, now it is "
+                        f"{facts.get(key)}",
+                        hint="answers of two devices are not one figure: start over with --new",
+                    )
+        self.sessions.append(facts)
+        self._append({"event": "session", **facts})
+
+    def add(self, answers: Sequence[Answer]) -> None:
+        """Keep a batch, synced. Raises `StoreError`."""
+        if answers:
+            self._append({"event": "answers", "answers": [_lean(answer) for answer in answers]})
+            self.answers |= {answer.index: answer for answer in answers}
+
+    def finish(self, result: Path) -> Path:
+        """Put the journal beside the result that was made of it."""
+        target = result.with_suffix(".jsonl")
+        try:
+            self.path.replace(target)
+        except OSError as error:
+            raise self._failed(error) from error
+        return target
+
+    def _read(self) -> None:
+        """Take in the lines; what a kill left of the last one is cut off, so that the next begins a line."""
+        try:
+            data = self.path.read_bytes()
+            kept = 0
+            for line in data.splitlines(keepends=True):
+                if not line.endswith(b"\n") or not self._take(line):
+                    break
+                kept += len(line)
+            if kept < len(data):
+                os.ftruncate(self._descriptor, kept)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _take(self, line: bytes) -> bool:
+        try:
+            entry = json.loads(line)
+            match entry:
+                case {"event": "begin"}:
+                    return True
+                case {"event": "session"}:
+                    self.sessions.append({key: entry[key] for key in entry if key != "event"})
+                    return True
+                case {"event": "answers", "answers": [*batch]}:
+                    answers = [Answer(**fields) for fields in batch]
+                    self.answers |= {answer.index: answer for answer in answers}
+                    return True
+        except (ValueError, TypeError):
+            pass
+        return False
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        try:
+            size = os.fstat(self._descriptor).st_size
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                os.ftruncate(self._descriptor, size)  # half a line is no line
+                raise OSError(28, "no space left for a whole line")
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self.path}: cannot keep the answers: {error.strerror or error}",
+            hint="free space, or choose another folder with --out; the same command goes on where it stopped",
+        )
+
+
+def _lean(answer: Answer) -> dict[str, Any]:
+    """Without what says nothing: a data set has many images."""
+    fields = asdict(answer)
+    return {name: value for name, value in fields.items() if name == "index" or value not in (None, "")}

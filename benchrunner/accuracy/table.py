@@ -1,0 +1,64 @@
+"""Accuracy as a table in the ST model zoo's columns, with who computed it and how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from benchrunner.accuracy.document import Figure, Source, StoredAccuracy
+from benchrunner.record import Fidelity
+from benchrunner.report.cells import Table, one_line
+
+COLUMNS = ("Model", "Format", "Resolution", "Top 1 Accuracy (%)")
+ADDED = ("95 % interval", "images", "computed by", "fidelity")
+
+_CENT = Decimal("0.01")
+
+
+def accuracy_table(stored: Sequence[StoredAccuracy]) -> Table:
+    """A row for each figure; the same figure of the same model and data stands there once."""
+    rows: dict[tuple[object, ...], tuple[str, ...]] = {}
+    for each in stored:
+        for figure in each.document.figures:
+            key, row = _row(each, figure)
+            rows.pop(key, None)  # the latest, at its own place
+            rows[key] = row
+    return Table("Accuracy", (*COLUMNS, *ADDED), tuple(rows.values()), ())
+
+
+def percent(share: float) -> str:
+    """`94.44`."""
+    return str((Decimal(share) * 100).quantize(_CENT, ROUND_HALF_UP))
+
+
+def _row(stored: StoredAccuracy, figure: Figure) -> tuple[tuple[object, ...], tuple[str, ...]]:
+    document, board = stored.document, stored.document.board
+    float_row = figure.source is Source.FLOAT_HOST and document.float_model is not None
+    model = document.float_model if float_row and document.float_model else document.model
+    on_device = figure.source is Source.DEVICE and board is not None
+    by, fidelity = "host", "host"
+    if on_device and board is not None:
+        by, fidelity = f"{board.board_name}, {board.engine} {board.engine_version}", str(board.fidelity)
+    key = (
+        model.sha256,
+        document.dataset.sha256,
+        repr(sorted(document.preprocessing.items())),
+        (board.board, board.engine, board.fidelity) if on_device and board is not None else None,
+    )
+    exact = Decimal(figure.right) / Decimal(figure.images) * 100
+    return key, (
+        one_line(model.name),
+        # As in the zoo: "Float", "Int8".
+        "Float" if model.format == "float32" else model.format.capitalize(),
+        model.resolution,
+        str(exact.quantize(_CENT, ROUND_HALF_UP)),
+        f"{percent(figure.low)} to {percent(figure.high)}",
+        str(figure.images),
+        by,
+        f"{fidelity}, altered" if stored.altered else fidelity,
+    )
+
+
+def of_fidelity(stored: Sequence[StoredAccuracy], fidelity: Fidelity) -> list[StoredAccuracy]:
+    """Documents whose device figure is of this fidelity."""
+    return [each for each in stored if each.document.board and each.document.board.fidelity is fidelity]

@@ -1,0 +1,310 @@
+"""`benchrunner accuracy`: a model over a labelled data set, on the host and on a board."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchrunner.cli.parameters import BoardId, ModelName
+from benchrunner.cli.progress import Progress
+from benchrunner.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from benchrunner.accuracy.measure import AccuracyResult
+    from benchrunner.run import RunRequest, Step
+
+_RESIZES = ("nearest", "box", "bilinear", "bicubic", "lanczos")
+_FITS = ("stretch", "crop", "pad")
+
+
+class _Shown:
+    """An observer that shows the steps and how many images have their answers."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._counting = False
+        self.done = self.total = 0
+
+    def step(self, step: Step, detail: str) -> None:
+        self._counting = False
+        self._progress.step(step, detail)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self._progress.update(done, total, unit)
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
+
+    def images(self, done: int, total: int, resumed: int) -> None:
+        self.done, self.total = done, total
+        if not self._counting:
+            self._counting = True
+            self._progress.step(
+                "images", f"{total}, {resumed} of them answered before" if resumed else f"{total}"
+            )
+        self._progress.update(done - resumed, total - resumed, "images")
+
+
+class _Silent(_Shown):
+    def step(self, step: Step, detail: str) -> None:
+        """Nothing to show."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Nothing to show."""
+
+    def note(self, text: str) -> None:
+        click.echo(f"  ! {text}", err=True)
+
+    def images(self, done: int, total: int, resumed: int) -> None:
+        self.done, self.total = done, total
+
+
+def _number(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """A number, also as a fraction."""
+    try:
+        return float(Fraction(value.strip()))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise click.BadParameter(
+            f"{value!r} is no number; examples: 0.0078125, 1/255, -1", ctx, param
+        ) from None
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
+    """One number, or one for each channel, with commas between them."""
+    return tuple(_number(ctx, param, part) for part in value.split(","))
+
+
+@click.command(
+    epilog="""\b
+DATASET is a folder with a folder of each class in it, a folder of Food-101's layout (images/, meta/), or an
+.npz file with the arrays x and y. The order of the classes is that of their names, or of --classes.
+
+\b
+value = ((pixel * scale + offset) - mean) / std, then the model's own quantisation. Networks of the ST model
+zoo take --scale 1/127.5 --offset -1 or --scale 1/255.
+
+\b
+Examples:
+  benchrunner accuracy --model digits_cnn_int8 --float-model digits_cnn_float \\
+      --dataset tests/data/digits/test.npz --scale 1/16 --board stm32h747i-disco --sim
+  benchrunner accuracy --model flowers.tflite --dataset flower_photos --scale 1/127.5 --offset -1
+  benchrunner accuracy --model food.tflite --dataset food-101 --split test --limit 500 \\
+      --board stm32h747i-disco --port /dev/ttyACM0
+
+What was answered is kept: the same command goes on where an earlier one was stopped.
+The result lands under results/accuracy/ (docs/accuracy.md).
+Exit status: 0 good, 1 the device's answers are not the host's bit for bit, 2 usage, 3 board or lab,
+130 Ctrl-C."""
+)
+@click.option("--model", type=ModelName(), required=True, help="A .tflite file or a name of the zoo.")
+@click.option("--float-model", type=ModelName(), help="The same network before quantisation, for the host.")
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder or .npz file of labelled images.",
+)
+@click.option("--split", help="Of the data set: meta/NAME.txt, or a folder NAME; Food-101: test.")
+@click.option(
+    "--classes",
+    "classes_file",
+    type=click.Path(path_type=Path),
+    help="Text file with a class in each line, in the order of the model's outputs.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Take so many images, at equal distances.")
+@click.option("--resize", type=click.Choice(_RESIZES), default="bilinear", show_default=True)
+@click.option(
+    "--fit",
+    type=click.Choice(_FITS),
+    default="stretch",
+    show_default=True,
+    help="What is done with images of another shape than the input's.",
+)
+@click.option("--scale", metavar="NUMBER", callback=_number, default="1/255", show_default=True)
+@click.option("--offset", metavar="NUMBER", callback=_number, default="0", show_default=True)
+@click.option("--mean", metavar="NUMBER,...", callback=_numbers, default="0", show_default=True)
+@click.option("--std", metavar="NUMBER,...", callback=_numbers, default="1", show_default=True)
+@click.option(
+    "--board", "board_id", type=BoardId(machines=True), help="Board id; without it only the host computes."
+)
+@click.option("--engine", default="aot", show_default=True, help="What executes the model on the board.")
+@click.option("--port", help="Device path, rfc2217://host:port or socket://host:port.")
+@click.option("--sim", "simulate", is_flag=True, help="Use a simulated board, started for this.")
+@click.option("--emulate", is_flag=True, help="Use an emulated board: it executes the real one's image.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", help="With --sim or --emulate.")
+@click.option("--lines", "boot_lines", is_flag=True, help="RTS and DTR of --port drive BOOT0 and NRST.")
+@click.option("--place", help="A place of lab.toml.")
+@click.option("--lab", "lab_file", type=click.Path(path_type=Path), help="Use this lab.toml.")
+@click.option("--new", is_flag=True, help="Begin anew instead of going on with what was stopped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of the results.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Do not show the steps.")
+def command(
+    model: str,
+    float_model: str | None,
+    dataset: Path,
+    split: str | None,
+    classes_file: Path | None,
+    limit: int | None,
+    resize: str,
+    fit: str,
+    scale: float,
+    offset: float,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    board_id: str | None,
+    engine: str,
+    port: str | None,
+    simulate: bool,
+    emulate: bool,
+    faults: tuple[str, ...],
+    boot_lines: bool,
+    place: str | None,
+    lab_file: Path | None,
+    new: bool,
+    as_json: bool,
+    results: Path,
+    quiet: bool,
+) -> int:
+    """Count how often a model is right: float, int8 on the host, int8 on the board.
+
+    Every answer of the board is compared with the host's bit for bit.
+    """
+    if sum((simulate, emulate, port is not None, place is not None)) > 1:
+        raise UsageError("--sim, --emulate, --port and --place exclude each other", hint="give at most one")
+    if faults and not (simulate or emulate):
+        raise UsageError("--fault needs --sim or --emulate", hint="leave it away for a real board")
+    if board_id is None and (simulate or emulate or port is not None or place is not None):
+        raise UsageError(
+            "--sim, --emulate, --port and --place need --board", hint="`benchrunner boards` has ids"
+        )
+
+    from benchrunner.accuracy.measure import AccuracyRequest, measure_accuracy
+    from benchrunner.accuracy.preprocessing import Fit, Preprocessing, Resize
+    from benchrunner.zoo import resolve_model
+
+    path, arguments = resolve_model(model), tuple(sys.argv[1:])
+    device = None
+    if board_id is not None:
+        device = _device(
+            board_id,
+            path,
+            engine,
+            port,
+            simulate,
+            emulate,
+            faults,
+            boot_lines,
+            place,
+            lab_file,
+            results,
+            arguments,
+        )
+    request = AccuracyRequest(
+        model=path,
+        dataset=dataset,
+        float_model=resolve_model(float_model) if float_model else None,
+        device=device,
+        split=split,
+        classes_file=classes_file,
+        limit=limit,
+        preprocessing=Preprocessing(Resize(resize), Fit(fit), scale, offset, mean, std),
+        results=results,
+        new=new,
+        command=arguments,
+    )
+    # A lab's scheduler ends a job with SIGTERM: the same clean way out as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    progress = Progress()
+    shown = (_Silent if quiet else _Shown)(progress)
+    try:
+        result = measure_accuracy(request, shown)
+    except KeyboardInterrupt:
+        progress.done()
+        click.echo(
+            f"stopped: {shown.done} of {shown.total} images are answered and kept; the same command goes on",
+            err=True,
+        )
+        return ExitStatus.INTERRUPTED
+    finally:
+        progress.done()
+    return _show(result, as_json=as_json)
+
+
+def _device(
+    board_id: str,
+    model: Path,
+    engine: str,
+    port: str | None,
+    simulate: bool,
+    emulate: bool,
+    faults: tuple[str, ...],
+    boot_lines: bool,
+    place: str | None,
+    lab_file: Path | None,
+    results: Path,
+    arguments: tuple[str, ...],
+) -> RunRequest:
+    from benchrunner.emulator.machines import board_or_machine, facts_sha256
+    from benchrunner.run import RunRequest
+    from benchrunner.simulator.faults import parse
+
+    board = board_or_machine(board_id)
+    return RunRequest(
+        board=board,
+        board_file_sha256=facts_sha256(board),
+        model=model,
+        engine=engine,
+        port=port,
+        boot_lines=boot_lines,
+        simulate=simulate,
+        emulate=emulate,
+        faults=parse(faults) if faults else None,
+        place=place,
+        lab_file=lab_file,
+        results=results,
+        command=arguments,
+    )
+
+
+def _show(result: AccuracyResult, *, as_json: bool) -> int:
+    from benchrunner.accuracy.document import StoredAccuracy
+    from benchrunner.accuracy.table import accuracy_table
+    from benchrunner.accuracy.text import describe
+    from benchrunner.report import text
+
+    document = result.document
+    if as_json:
+        click.echo(result.path.read_text().rstrip("\n"))
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(text.layout(accuracy_table([StoredAccuracy(result.path, document, False)]), width))
+        click.echo("\n".join(describe(document)))
+    unlike = [each for each in document.agreements if each.same_bytes not in (None, each.images)]
+    for each in unlike:
+        click.echo(
+            "error: the device's output differs from the host's for "
+            f"{each.images - (each.same_bytes or 0)} of {each.images} images, by up to "
+            f"{each.largest_difference_lsb} LSB",
+            err=True,
+        )
+    for warning in document.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if document.dataset.used != document.dataset.chosen:
+        missing = document.dataset.chosen - document.dataset.used
+        click.echo(f"warning: {missing} images could not be read and are in no figure", err=True)
+    click.echo(f"result: {result.path}", err=True)
+    return ExitStatus.FAILED if unlike else ExitStatus.GOOD
