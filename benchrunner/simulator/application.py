@@ -62,7 +62,7 @@ MAX_SAMPLES = 256
 # the layers of a profile and its total differ as they do on a board.
 LOOP_OVERHEAD_CYCLES = 20
 PROFILE_CYCLES_PER_LAYER = 20
-_WRAP_AFTER_S = 0.05  # a wrapped counter starts this far before 2^32
+_WRAP_AFTER_S = 0.5  # a wrapped counter starts this far before 2^32
 
 _STEPS: dict[type[Request], str] = {
     GetManifest: "manifest",

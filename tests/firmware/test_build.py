@@ -1,7 +1,9 @@
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,9 +74,11 @@ def test_the_plain_cmake_project_makes_the_same_bytes(kind: ToolchainKind, tmp_p
     moved = tmp_path / "elsewhere with spaces"
     shutil.copytree(tmp_path / "out", moved, ignore=shutil.ignore_patterns("build"))
     shutil.rmtree(tmp_path / "out" / "core")  # nothing outside of the folder is needed
+    # The project asks the `python3` of the PATH for zig: an activated environment's.
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     configure = ["cmake", "-B", "build", f"-DBENCH_COMPILER={kind}"]
     for command in (configure, ["cmake", "--build", "build", "--parallel", "4"]):
-        done = subprocess.run(command, cwd=moved, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=moved, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "warning:" not in done.stdout + done.stderr
     binary = (moved / "build" / "image.bin").read_bytes()
