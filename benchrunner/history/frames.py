@@ -120,6 +120,6 @@ def _categories(texts: list[str]) -> Any:
     import numpy
     import pandas
 
-    order: dict[str, int] = {}
-    codes = numpy.array([order.setdefault(text, len(order)) for text in texts], dtype=numpy.int64)
+    order = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    codes = numpy.fromiter(map(order.__getitem__, texts), dtype=numpy.int32, count=len(texts))
     return pandas.Categorical.from_codes(codes, dtype=pandas.CategoricalDtype(list(order)))
