@@ -65,7 +65,7 @@ python=$(find_python)
 make_environment .venv "$python"
 case "${1:-}" in
 run)
-    install .venv run -e .
+    install .venv run -e '.[ssh]'
     ;;
 gate)
     install .venv dev -e '.[dev]'
