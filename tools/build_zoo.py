@@ -93,6 +93,10 @@ def counts(data: bytes) -> tuple[Counter[str], int, int, int]:
         code = model.OperatorCodes(operator.OpcodeIndex())
         name = names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
         operators[name] += 1
+        if name == "MUL":  # by a constant of the file: it counts as a weight of the layer
+            for index in operator.InputsAsNumpy():
+                stored = model.Buffers(graph.Tensors(index).Buffer()).DataLength()
+                parameters, weight_bytes = parameters + stored, weight_bytes + stored
         if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
             continue
         weights, bias, output = (

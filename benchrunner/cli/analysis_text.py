@@ -15,7 +15,7 @@ def details(model: Model, cost: ModelCost, fits: tuple[Fit, ...]) -> str:
     """Everything about one model."""
     parts = [
         _heading(model),
-        _columns(
+        columns(
             (
                 "#",
                 "operator",
@@ -38,7 +38,7 @@ def details(model: Model, cost: ModelCost, fits: tuple[Fit, ...]) -> str:
         parts.append(_pairs(cost))
     if fits:
         rows = [(answer.board, answer.verdict, *_memories(answer)) for answer in fits]
-        parts.append(_columns(("board", "verdict", "flash", "RAM", "why"), rows))
+        parts.append(columns(("board", "verdict", "flash", "RAM", "why"), rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -60,7 +60,7 @@ def summary(analysed: Sequence[Analysed]) -> str:
             )
         )
     header = ("model", "MACs", "parameters", "weights", "live peak", "network", "boards it fits")
-    text = "Summary\n" + _columns(header, rows, right=(1, 2, 3, 4))
+    text = "Summary\n" + columns(header, rows, right=(1, 2, 3, 4))
     for names in same_networks([model for model, _, _ in analysed]):
         text += f"\nSame network up to weights: {', '.join(names)}"
     return text + "\n"
@@ -130,7 +130,7 @@ def _totals(model: Model, cost: ModelCost) -> str:
         ("naive peak", f"{kib(cost.naive_peak_bytes)} (input + output + live shortcut of one layer)"),
         ("least", f"{kib(cost.live.least_bytes)} (if every output could be laid over its input)"),
     ]
-    return _columns(("total", ""), rows)
+    return columns(("total", ""), rows)
 
 
 def _at(model: Model, layer: int | None) -> str:
@@ -151,7 +151,7 @@ def _pairs(cost: ModelCost) -> str:
         for pair in cost.pairs
     ]
     header = ("separable pair", "channels", "MACs", "standard MACs", "ratio", "1/d_j + 1/k^2", "fewer MACs")
-    return _columns(header, rows, right=(2, 3, 4, 6))
+    return columns(header, rows, right=(2, 3, 4, 6))
 
 
 def _memories(answer: Fit) -> tuple[str, str, str]:
@@ -186,7 +186,7 @@ def _macs(macs: int | None) -> str:
     return "unknown" if macs is None else f"{macs:,}"
 
 
-def _columns(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> str:
+def columns(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> str:
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = [
         "  ".join(

@@ -12,8 +12,9 @@ import click
 from benchrunner.board import Board, list_boards
 from benchrunner.cli.analysis_text import details, same_networks, summary
 from benchrunner.cli.parameters import BoardId, ModelName
+from benchrunner.cli.sweep import Numbers, print_sweep
 from benchrunner.emulator.machines import board_or_machine
-from benchrunner.errors import ExitStatus, ModelError
+from benchrunner.errors import ExitStatus, ModelError, UsageError
 from benchrunner.fit import ASSUMPTION, Fit, fit
 from benchrunner.model import Model, load_model
 from benchrunner.model.cost import ModelCost, model_cost
@@ -39,9 +40,12 @@ Examples:
   benchrunner analyze fdmobilenet_0.25_128_int8 --board stm32f746g-disco
   benchrunner analyze fdmobilenet_0.25_224_int8 --memory
   benchrunner analyze *.tflite --json | jq '.models[].macs'
+  benchrunner analyze --sweep fomo --resolution 320
+  benchrunner analyze --sweep fomo --alpha 0.05,0.1,0.35 --resolution 96 --channels 1
+  benchrunner analyze --sweep mobilenet_v2 --svg mobilenet_v2.svg
 """
 )
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=ModelName())
+@click.argument("models", nargs=-1, metavar="MODEL...", type=ModelName())
 @click.option(
     "--board",
     "boards",
@@ -51,12 +55,64 @@ Examples:
     help="Only these; may be repeated.",
 )
 @click.option("--memory", is_flag=True, help="Also plan the arena of the aot engine, and draw it.")
+@click.option(
+    "--sweep",
+    "family",
+    metavar="FAMILY",
+    help="Instead of files: fdmobilenet, mobilenet_v1, mobilenet_v2, mobilenet_v3_small or fomo by width and "
+    "resolution.",
+)
+@click.option("--alpha", "alphas", metavar="A,B,...", type=Numbers(float), help="Width multipliers to sweep.")
+@click.option(
+    "--resolution", "resolutions", metavar="N,M,...", type=Numbers(int), help="Resolutions to sweep."
+)
+@click.option("--channels", type=int, help="Channels of the swept input; 3, or 1 for grey.")
+@click.option("--classes", type=int, help="Classes of the swept networks; FOMO's with the background.")
+@click.option(
+    "--svg", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Draw the sweep."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(models: tuple[str, ...], boards: tuple[str, ...], memory: bool, as_json: bool) -> int:
+def command(
+    models: tuple[str, ...],
+    boards: tuple[str, ...],
+    memory: bool,
+    family: str | None,
+    alphas: tuple[float, ...] | None,
+    resolutions: tuple[int, ...] | None,
+    channels: int | None,
+    classes: int | None,
+    svg: Path | None,
+    as_json: bool,
+) -> int:
     """Print layers, totals, live memory and fit of each MODEL: a .tflite file or a name of the zoo.
 
     Exit status 2 when a file could not be read; the others are printed all the same.
     """
+    if family is not None:
+        if models or boards or memory:
+            raise UsageError(
+                "--sweep describes networks itself: it takes no MODEL, --board or --memory",
+                hint=f"benchrunner analyze --sweep {family}",
+            )
+        print_sweep(
+            family,
+            alphas=alphas or (),
+            resolutions=resolutions or (),
+            channels=3 if channels is None else channels,
+            classes=classes,
+            svg=svg,
+            as_json=as_json,
+        )
+        return ExitStatus.GOOD
+    given: dict[str, object] = {"--alpha": alphas, "--resolution": resolutions, "--channels": channels}
+    given |= {"--classes": classes, "--svg": svg}
+    alone = [name for name, value in given.items() if value is not None]
+    if alone:
+        raise UsageError(
+            f"{', '.join(alone)} without --sweep", hint="benchrunner analyze --sweep mobilenet_v2"
+        )
+    if not models:
+        raise click.UsageError("Missing argument 'MODEL...'.", ctx=click.get_current_context())
     chosen = [board_or_machine(board) for board in boards] if boards else list_boards()
     analyses, errors = _analyse(models, chosen)
     plans = _plans(analyses, errors) if memory else {}

@@ -32,6 +32,7 @@ class Sketch:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self._integers: dict[tuple[int, ...], int] = {}
+        self._factor: int | None = None
         self.at = self._tensor("image", (1, height, width, channels), _IMAGE)
 
     @property
@@ -95,9 +96,10 @@ class Sketch:
         return self._layer(name, "MUL", inputs, shape, _POSITIVE, {"activation": "NONE"})
 
     def times_constant(self, name: str) -> Self:
-        """Times one int8 number that the file holds."""
-        factor = self._tensor(f"{name}/factor", (), _POSITIVE, data=b"\x7f")
-        inputs = (self.at, factor)
+        """Times one int8 number, which a file holds once for all such layers."""
+        if self._factor is None:
+            self._factor = self._tensor("factor", (), _POSITIVE, data=b"\x7f")
+        inputs = (self.at, self._factor)
         return self._layer(name, "MUL", inputs, self.shape, _POSITIVE, {"activation": "NONE"})
 
     def hard_swish(self, name: str) -> Self:
