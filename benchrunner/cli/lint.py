@@ -20,7 +20,7 @@ Examples:
   benchrunner lint results/tables.md --strict
   benchrunner lint zoo_v2.md zoo_v3.md      # also rows that did not move under a new tool version
 
-Reads Markdown tables, and pages that were copied as plain text. Boards are those of `benchrunner boards`.
+Reads Markdown tables, CSV, and pages copied as plain text. Boards are those of `benchrunner boards`.
 Exit status: 0 nothing wrong, 1 an error was found (with --strict also a warning), 2 usage."""
 
 

@@ -20,11 +20,12 @@ Mark where a table belongs; what stands between the markers is replaced:
 In .tex files the markers begin with % instead.
 
 \b
-table=     {", ".join(TABLES)}
+table=     {", ".join(TABLES)}, accuracy
 style=     {", ".join(Style)}
 fidelity=  measured (default), emulated, simulated: a table has rows of one kind only
 board=  model=  engine=   ids and names, with * and ?
 suite=     one run of a suite
+beside=    a .csv, .md or .txt file with published values, which stand beside ours with the error of each
 
 \b
 Examples:

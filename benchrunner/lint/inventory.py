@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,11 @@ class KnownBoard:
 class Inventory:
     boards: dict[str, KnownBoard]  # by name, upper case
     macs: dict[tuple[str, str], int]  # by plain model name and resolution
+
+    def meant_board(self, name: str) -> KnownBoard | None:
+        """The board of that name, else the one whose name comes close enough to be meant."""
+        near = difflib.get_close_matches(name.upper(), self.boards, n=1, cutoff=0.8)
+        return self.boards[near[0]] if near else None
 
 
 def inventory() -> Inventory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import Final
 from benchrunner.lint.columns import MEMORY, SHARES, Column
 from benchrunner.lint.finding import Finding, Severity
 from benchrunner.lint.inventory import Inventory, cycles_per_mac, plain_name, sides_in_name
-from benchrunner.lint.quantities import Quantity, number, quantity
+from benchrunner.lint.quantities import Quantity, number, quantity, without_remark
 from benchrunner.lint.tables import Row, Table
 
 Rule = Callable[[Table, Row], Iterator[Finding]]
@@ -23,8 +22,6 @@ _SHARE_TOLERANCE: Final = Decimal("0.02")  # per cent: three rounded shares
 # with all threads; published rows of this family lie between 1 and 20.
 _CYCLES_PER_MAC: Final = {"mcu": (Decimal("0.4"), Decimal(60)), "linux": (Decimal("0.05"), Decimal(60))}
 _ABSENT: Final = ("", "NA", "N/A", "-", "TBD")
-# Behind a number: an error band, why it is degraded, the mark of a footnote.
-_REMARK: Final = re.compile(r"\s*\**\s*(±.*|degraded.*)?$")
 _SUMS: Final = (
     (Column.TOTAL_RAM, Column.ACTIVATION_RAM, Column.RUNTIME_RAM),
     (Column.TOTAL_FLASH, Column.WEIGHTS_FLASH, Column.CODE_FLASH),
@@ -48,7 +45,7 @@ def quantities(table: Table, row: Row) -> Iterator[Finding]:
         text = row.text(column)
         if absent(text):
             continue
-        value = quantity(_REMARK.sub("", text))
+        value = quantity(without_remark(text))
         if value is None:
             yield finding(table, row, column, "number", f"{text!r} is no number with a unit")
             continue
@@ -100,9 +97,9 @@ def boards(table: Table, row: Row, inventory: Inventory) -> Iterator[Finding]:
         return
     board = inventory.boards.get(name.upper())
     if board is None:
-        near = difflib.get_close_matches(name.upper(), inventory.boards, n=1, cutoff=0.8)
-        if near:
-            hint = f"; did you mean {inventory.boards[near[0]].name}?"
+        near = inventory.meant_board(name)
+        if near is not None:
+            hint = f"; did you mean {near.name}?"
             yield finding(table, row, Column.BOARD, "board-name", f"there is no board {name}{hint}")
         else:
             message = f"no board file knows {name}"

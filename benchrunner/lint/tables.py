@@ -1,4 +1,4 @@
-"""Finds the tables of a document: Markdown's, and those of a page that was copied as plain text."""
+"""Finds the tables of a document: Markdown's, those of a page copied as plain text, and a CSV file's."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Table:
 def tables_of(file: str, text: str) -> list[Table]:
     """Every table with at least three columns that performance tables have. Fenced code is left out."""
     lines = text.splitlines()
+    if file.casefold().endswith(".csv"):
+        return _csv_table(file, lines)
     found: list[Table] = []
     fenced = False
     number = 0
@@ -90,6 +92,36 @@ def _text_table(file: str, lines: list[str], start: int) -> Table | None:
     if not rows:
         return None
     return Table(file, start + 1, columns, {column: column.value for column in columns}, tuple(rows))
+
+
+def _csv_table(file: str, lines: list[str]) -> list[Table]:
+    """The one table of a file of comma-separated values whose first line names its columns."""
+    header = [(column_of(cell.text), cell.text) for cell in _comma_cells(lines[0])] if lines else []
+    columns = tuple(column for column, _ in header if column is not None)
+    if len(columns) < 3 or len(set(columns)) != len(columns):
+        return []
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        if line.strip():
+            named = zip(header, _comma_cells(line), strict=False)
+            rows.append(Row(number, {column: cell for (column, _), cell in named if column is not None}))
+    titles = {column: title for column, title in header if column is not None}
+    return [Table(file, 1, columns, titles, tuple(rows))]
+
+
+_COMMA_CELL = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^,]*))(?:,|$)')
+
+
+def _comma_cells(line: str) -> Iterator[Cell]:
+    """Cells as in RFC 4180, without line ends in them."""
+    position = 0
+    while position <= len(line) and (match := _COMMA_CELL.match(line, position)):
+        quoted = match["quoted"]
+        text = match["plain"] if quoted is None else quoted.replace('""', '"')
+        yield Cell(text.strip(), match.start() + 1)
+        if not match[0].endswith(","):
+            return
+        position = match.end()
 
 
 def _pipe_cells(line: str) -> Iterator[Cell]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from benchrunner.errors import ConfigError
 
-ATTRIBUTES: Final = ("table", "fidelity", "style", "board", "model", "engine", "suite")
+ATTRIBUTES: Final = ("table", "fidelity", "style", "board", "model", "engine", "suite", "beside")
 """What a block may say; `table` it must."""
 
 _MARKER = {

@@ -62,6 +62,8 @@ def _published_cell(file: Path, line: int, runs: Sequence[StoredRun]) -> Cell:
         index = line - published.first_row_line
         if 0 <= index < len(published.rows):
             row = published.rows[index]
+            if row is None:
+                raise UsageError(f"{file}:{line}: nothing of this row comes from a record")
             for run in runs:
                 if run.document.run_id != row.run_id:
                     continue

@@ -38,6 +38,11 @@ def styled(rows: Sequence[Row], kind: Kind, layout: Layout, style: Style) -> str
             table = replace(table, header=tuple(_V4_NAMES.get(name, name) for name in table.header))
             if kind is Kind.MPU:
                 table = replace(table, rows=tuple(map(_without_unit, table.rows)))
+    return laid_out(table, layout)
+
+
+def laid_out(table: Table, layout: Layout) -> str:
+    """A table without heading, in LaTeX or Markdown; ends with a newline."""
     return latex.layout(table) if layout is Layout.LATEX else markdown.layout(replace(table, title=""))
 
 
