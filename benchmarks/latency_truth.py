@@ -38,7 +38,8 @@ from benchrunner.session.linux.start import PROGRAM
 from benchrunner.transport.ssh_target import SshTarget
 from benchrunner.zoo import resolve_model
 
-PAIRS, WARMUPS, RUNS, CPU, LIMIT = 31, 20, 40, 1, 0.01
+PAIRS, WARMUPS, CPU, LIMIT = 31, 20, 1, 0.01
+SHORT, MANY, FEW = 100_000, 4000, 40  # inferences of a run: of files below so many bytes, of others
 MODELS = ("fdmobilenet_0.25_224_int8", "fdmobilenet_0.25_128_int8")
 VARIABLE = "BENCHRUNNER_TFLITE_RUNTIME_PYTHON"
 
@@ -87,6 +88,10 @@ class Silent:
         pass
 
 
+def runs_of(model: Path) -> int:
+    return MANY if model.stat().st_size < SHORT else FEW
+
+
 def ours(model: Path, python: str, target: SshTarget, results: Path) -> tuple[list[int], str]:
     """The samples of a run as they are stored, and how they were timed."""
     request = RunRequest(
@@ -94,7 +99,7 @@ def ours(model: Path, python: str, target: SshTarget, results: Path) -> tuple[li
         board_file_sha256=board_file_sha256("linux"),
         model=model,
         engine="tflite",
-        runs=RUNS,
+        runs=runs_of(model),
         warmups=WARMUPS,
         results=results,
         linux=LinuxOptions(target=target, python=python, affinity=(CPU,), runtime="tflite_runtime"),
@@ -106,9 +111,18 @@ def ours(model: Path, python: str, target: SshTarget, results: Path) -> tuple[li
 
 
 def truth(program: Path, libraries: list[str], model: Path) -> list[int]:
-    words = [str(program), *libraries, str(model), str(WARMUPS), str(RUNS), str(CPU)]
+    words = [str(program), *libraries, str(model), str(WARMUPS), str(runs_of(model)), str(CPU)]
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
     return [int(line) for line in done.stdout.split()]
+
+
+def before_others() -> str:
+    """Let what is timed run before other work on the machine, where this user may."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    except OSError as error:
+        return f"no real-time priority ({error.strerror})"
+    return "real-time priority"
 
 
 def main() -> int:
@@ -123,7 +137,7 @@ def main() -> int:
     if native.library is None:
         print(native.remark, file=sys.stderr)
         return 2
-    worst = 0.0
+    worst, widest, priority = 0.0, 0.0, before_others()
     with tempfile.TemporaryDirectory() as name, openssh_server(Path(name) / "server") as server:
         folder = Path(name)
         program, loop, small = folder / "truth", folder / "loop.so", folder / "small_cnn.tflite"
@@ -131,8 +145,8 @@ def main() -> int:
         subprocess.run(["cc", "-O2", "-o", str(program), str(source), "-ldl"], check=True)
         loop.write_bytes(native.library)
         small.write_bytes(small_cnn())
-        print(f"{PAIRS} pairs of runs of {RUNS} inferences on CPU {CPU}, load {os.getloadavg()[0]:.1f}")
-        for model in [*map(resolve_model, MODELS), small]:
+        print(f"{PAIRS} pairs of runs on CPU {CPU}, load {os.getloadavg()[0]:.1f}, {priority}")
+        for model in [small, *map(resolve_model, MODELS)]:
             pairs: list[tuple[list[int], list[int]]] = []
             method = ""
             for turn in range(PAIRS):
@@ -154,13 +168,16 @@ def main() -> int:
             turns = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
             added = statistics.median(our_ns / true_ns for our_ns, true_ns in turns)
             ratio = metrics.median(ratios)
-            worst = max(worst, abs(ratio - 1))
+            worst, widest = max(worst, abs(ratio - 1)), max(widest, high - low)
             print(
                 f"{model.stem:26} {tenth[1] / 1e6:8.4f} ms in C, ours timed {method:7} ratio {ratio:.4f} "
                 f"[{low:.4f} .. {high:.4f}] tenth percentiles {tenth[0] / tenth[1]:.4f}; "
                 f"Python/C on one interpreter {added:.4f}"
             )
-    print(f"largest deviation {worst:.2%} (limit {LIMIT:.0%})")
+    print(f"largest deviation {worst:.2%} (limit {LIMIT:.0%}), widest interval {widest:.2%}")
+    if worst > LIMIT and widest > 2 * LIMIT:
+        print("inconclusive: other work on the machine is larger than what is looked for")
+        return 4
     return 0 if worst <= LIMIT else 1
 
 
