@@ -171,7 +171,7 @@ def _picture(raw: Raw, preprocessing: Preprocessing, shape: tuple[int, int, int]
     import numpy as np
 
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ModuleNotFoundError as error:
         raise UsageError(
             "reading images needs the package pillow, which is not installed",
@@ -195,6 +195,10 @@ def _picture(raw: Raw, preprocessing: Preprocessing, shape: tuple[int, int, int]
             image = image.convert(mode)
     except UnreadableImageError:
         raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(
+            f"no image of a known format ({', '.join(_FORMATS)}), or damaged"
+        ) from error
     except Exception as error:  # a decoder raises anything at all on a damaged file
         raise UnreadableImageError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     method = Image.Resampling[preprocessing.resize.name]

@@ -62,3 +62,13 @@ def _row(stored: StoredAccuracy, figure: Figure) -> tuple[tuple[object, ...], tu
 def of_fidelity(stored: Sequence[StoredAccuracy], fidelity: Fidelity) -> list[StoredAccuracy]:
     """Documents whose device figure is of this fidelity."""
     return [each for each in stored if each.document.board and each.document.board.fidelity is fidelity]
+
+
+def zoo_columns(table: Table) -> Table:
+    """The zoo's columns alone; with `fidelity` where a device answered that was not measured."""
+    index = table.header.index("fidelity")
+    kept = [0, 1, 2, 3]
+    if any(row[index] not in ("host", Fidelity.MEASURED) for row in table.rows):
+        kept.append(index)
+    rows = dict.fromkeys(tuple(row[column] for column in kept) for row in table.rows)
+    return Table(table.title, tuple(table.header[column] for column in kept), tuple(rows), table.notes)

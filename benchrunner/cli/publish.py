@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from benchrunner import store, table
+from benchrunner.accuracy.document import load_accuracies
 from benchrunner.durable import write_atomic
 from benchrunner.errors import ExitStatus, UsageError
 from benchrunner.publish.blocks import difference
@@ -49,11 +50,14 @@ def command(files: tuple[Path, ...], results: tuple[Path, ...], check: bool) -> 
     loaded = store.load_runs(results or (Path("results"),))
     for problem in loaded.problems:
         click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
+    accuracies, damaged = load_accuracies(results or (Path("results"),))
+    for problem in damaged:
+        click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
     rows = table.rows_of(loaded.runs)
     made = []
     for file in files:  # all of them are made before one is written
         text = read_document(file)
-        made.append((file, text, *publish(file, text, rows)))
+        made.append((file, text, *publish(file, text, rows, accuracies)))
     stale = False
     for file, text, new, blocks in made:
         if new == text:

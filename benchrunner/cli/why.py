@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from benchrunner import store
+from benchrunner.accuracy.document import load_accuracies
 from benchrunner.publish.why import chain, find_cell
 
 _EPILOG = """\b
@@ -29,7 +30,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole measurement, as it is stored.")
 def command(target: str, results: tuple[Path, ...], as_json: bool) -> None:
     """Print the chain behind a number: record, samples, checks, image, conditions, raw log."""
-    cell = find_cell(target, store.load_runs(results or (Path("results"),)).runs)
+    sources = results or (Path("results"),)
+    cell = find_cell(target, store.load_runs(sources).runs, load_accuracies(sources)[0])
     if as_json:
         record = {
             "path": str(cell.run.path),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchrunner.accuracy.document import StoredAccuracy
 from benchrunner.errors import UsageError
 from benchrunner.publish.document import publish, read_document
 from benchrunner.record import CounterUnit, Measurement, NotMeasured, OutputCheck
@@ -29,14 +30,14 @@ class Cell:
         return self.run.document.measurements[self.index]
 
 
-def find_cell(target: str, runs: Sequence[StoredRun]) -> Cell:
+def find_cell(target: str, runs: Sequence[StoredRun], accuracies: Sequence[StoredAccuracy] = ()) -> Cell:
     """What `20261121T020000Z-1f0c93ab`, the same with `#2`, or `README.md:42` means.
 
     Raises `UsageError` when there is no such run, measurement or published row, and as `publish`.
     """
     name, colon, line = target.rpartition(":")
     if colon and line.isdigit() and Path(name).is_file():
-        return _published_cell(Path(name), int(line), runs)
+        return _published_cell(Path(name), int(line), runs, accuracies)
     run_id, _, number = target.partition("#")
     for run in runs:
         if run.document.run_id == run_id:
@@ -50,9 +51,11 @@ def find_cell(target: str, runs: Sequence[StoredRun]) -> Cell:
     )
 
 
-def _published_cell(file: Path, line: int, runs: Sequence[StoredRun]) -> Cell:
+def _published_cell(
+    file: Path, line: int, runs: Sequence[StoredRun], accuracies: Sequence[StoredAccuracy]
+) -> Cell:
     text = read_document(file)
-    new, blocks = publish(file, text, rows_of(runs))
+    new, blocks = publish(file, text, rows_of(runs), accuracies)
     if new != text:
         raise UsageError(
             f"{file}: its tables are not what the records give, so its lines lead nowhere",
@@ -63,7 +66,10 @@ def _published_cell(file: Path, line: int, runs: Sequence[StoredRun]) -> Cell:
         if 0 <= index < len(published.rows):
             row = published.rows[index]
             if row is None:
-                raise UsageError(f"{file}:{line}: nothing of this row comes from a record")
+                raise UsageError(
+                    f"{file}:{line}: nothing of this row comes from a record",
+                    hint="rows of accuracy: the comment above the table names the results in accuracy/",
+                )
             for run in runs:
                 if run.document.run_id != row.run_id:
                     continue

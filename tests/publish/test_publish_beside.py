@@ -243,7 +243,11 @@ def test_published_times_of_linux_boards_are_not_taken_for_those_of_microcontrol
         ("vendor.csv", "vendr.csv", r"page.md:1: beside=vendr.csv: cannot be read"),
         ("mcu-latency", "combined", r"table=combined has no published values"),
         (" beside", " style=st-modelzoo-v2 beside", "has no columns for beside="),
-        ("mcu-latency fidelity=simulated beside=vendor.csv", "accuracy", "table=accuracy needs beside="),
+        (
+            "mcu-latency fidelity=simulated beside=vendor.csv",
+            "accuracy",
+            "no measured accuracy for this block",
+        ),
     ],
 )
 def test_a_block_that_cannot_have_published_values_is_refused(

@@ -1,0 +1,55 @@
+"""The table of accuracy results of a block: what the host computed, and devices of one fidelity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from benchrunner.accuracy.document import StoredAccuracy
+from benchrunner.accuracy.table import accuracy_table, of_fidelity, zoo_columns
+from benchrunner.errors import ConfigError
+from benchrunner.record import Fidelity
+from benchrunner.report.cells import Table
+from benchrunner.report.style import Style
+
+
+def measured_accuracy(
+    where: str,
+    attributes: Mapping[str, str],
+    fidelity: Fidelity,
+    style: Style,
+    accuracies: Sequence[StoredAccuracy],
+) -> tuple[Table, list[str]]:
+    """The table, and the ids of the documents that it is made of. Raises `ConfigError` without any."""
+    if "suite" in attributes:
+        raise ConfigError(f"{where}: suite= is not for table=accuracy", hint="leave it away")
+    matching = [each for each in accuracies if _matches(each, attributes)]
+    on_host = [each for each in matching if each.document.board is None]
+    chosen = sorted([*on_host, *of_fidelity(matching, fidelity)], key=lambda each: each.document.run_id)
+    if not chosen:
+        others = sorted({each.document.board.fidelity for each in matching if each.document.board})
+        found = f"; there are {' and '.join(others)} ones" if others else ""
+        raise ConfigError(
+            f"{where}: no {fidelity} accuracy for this block{found}",
+            hint="measure it with benchrunner accuracy; say fidelity=simulated where that is meant, and "
+            "beside=FILE for published values",
+        )
+    altered = [each.document.run_id for each in chosen if each.altered]
+    if altered:
+        raise ConfigError(
+            f"{where}: accuracy {altered[0]} is not as it was written",
+            hint="restore the document, or measure again: what was edited is not published",
+        )
+    table = accuracy_table(chosen)
+    ids = [each.document.run_id for each in chosen]
+    return (table if style is Style.BENCHRUNNER else zoo_columns(table)), ids
+
+
+def _matches(each: StoredAccuracy, attributes: Mapping[str, str]) -> bool:
+    board = each.document.board
+    names = {
+        "model": each.document.model.name,
+        "board": board.board if board else "",
+        "engine": board.engine if board else "",
+    }
+    return all(fnmatchcase(name, attributes.get(key, "*")) for key, name in names.items())
