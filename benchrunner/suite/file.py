@@ -37,7 +37,7 @@ class Matrix:
     boards: tuple[str, ...]  # ids, with * and ?
     models: tuple[str, ...]  # names of the zoo with * and ?, or paths beside the suite file
     engines: tuple[str, ...] = ()  # empty: the first of each board
-    runs: tuple[int, ...] = (10,)
+    runs: tuple[int, ...] = ()  # empty: as `benchrunner run` does, 10, on Linux boards 50
     starts: tuple[int, ...] = (1,)  # of Linux boards
     threads: tuple[int, ...] = (1,)  # of Linux boards
     target: Target | None = None  # the suite's, where it is not given

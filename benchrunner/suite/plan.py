@@ -101,8 +101,9 @@ def _cases(
     for board, path in product(dict.fromkeys(boards), dict.fromkeys(models)):
         linux = board.kind is BoardKind.LINUX
         engines = matrix.engines or board.engines[:1]
+        runs_of_each = matrix.runs or ((50,) if linux else (10,))
         options = product(
-            engines, matrix.runs, matrix.starts if linux else (1,), matrix.threads if linux else (1,)
+            engines, runs_of_each, matrix.starts if linux else (1,), matrix.threads if linux else (1,)
         )
         for engine, runs, starts, threads in options:
             if engine not in board.engines or _excluded(suite, matrix, board.id, path.stem, engine):

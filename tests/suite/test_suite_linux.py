@@ -15,8 +15,10 @@ from benchrunner.board import load_board
 from benchrunner.cli import cli
 from benchrunner.deadline import Deadline
 from benchrunner.record import Fidelity, Latency, Measurement
+from benchrunner.run import RunRequest
 from benchrunner.run.linux import access, kept
 from benchrunner.run.linux.kept import KeptConnection
+from benchrunner.run.request import LinuxOptions
 from benchrunner.simulator.linux import serve_ssh_board
 from benchrunner.store import load_runs, new_run_id
 from benchrunner.suite import case as cases
@@ -136,3 +138,30 @@ def test_a_connection_that_does_not_answer_any_more_is_opened_anew(place: SshTar
     assert connection.open(replace(place, port=place.port, given=("again",)), Deadline(60)) is not second
     connection.drop()
     assert not second.alive
+
+
+def test_a_case_that_ends_badly_leaves_no_connection_behind(folder: Path, place: SshTarget) -> None:
+    connection = KeptConnection()
+    request = RunRequest(
+        board=load_board("stm32mp157f-dk2"),
+        board_file_sha256="",
+        model=folder / "m.tflite",
+        engine="tflite",
+        linux=LinuxOptions(target=place, kept=connection),
+    )
+    with access.reach(request, cases._Told(lambda text: None)) as reached:
+        kept_one = reached.shell
+    assert isinstance(kept_one, SshShell)
+    assert kept_one.alive
+    stopped = access.reach(request, cases._Told(lambda text: None))
+    assert stopped.__enter__().shell is kept_one
+    assert stopped.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None) is not True
+    assert not kept_one.alive
+
+
+def test_inferences_that_are_not_counted_in_the_file_are_as_many_as_a_single_run_times(folder: Path) -> None:
+    (folder / "night.toml").write_text(
+        'name = "n"\n[[matrix]]\nboards = ["stm32h747i-disco", "stm32mp135f-dk"]\nmodels = ["m.tflite"]\n'
+    )
+    plan = make_plan(load_suite(folder / "night.toml"))
+    assert {case.board: case.runs for case in plan.cases} == {"stm32h747i-disco": 10, "stm32mp135f-dk": 50}
