@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suite": ("suite", "Run a matrix of cases over many boards, resumable."),
     "boards": ("boards", "List the boards, or show one."),
     "analyze": ("analyze", "Cost of a model, layer by layer, and which boards it fits."),
+    "explain-ram": ("explain_ram", "What each kB of a model's RAM is, and what would change it."),
     "build": ("build", "Turn a model into a CMake project and an image for a board."),
     "table": ("table", "Print stored results as tables, CSV or JSON."),
     "report": ("report", "Write results as one HTML file, or a summary in Markdown."),
