@@ -23,6 +23,9 @@ class Reader:
         self._name = name
         self._deadline = deadline
         self.by_checksum = False
+        # Whether blocks are asked for in one piece: not before one was read step by step, and no longer once
+        # that failed (docs/decisions/reading-at-once.md).
+        self._at_once: bool | None = None
 
     def read(self, address: int, count: int) -> bytes:
         """Up to 256 bytes.
@@ -64,8 +67,6 @@ class Reader:
     def _equal_run(self, address: int, expected: bytes) -> tuple[int, bool]:
         """How many bytes read as expected up to the first block that does not, and whether such a block
         arrived (False: all are equal, or the line failed)."""
-        offsets = range(0, len(expected), BLOCK_BYTES)
-        blocks = ((address + offset, min(BLOCK_BYTES, len(expected) - offset)) for offset in offsets)
         equal_bytes = 0
 
         def check(block: bytes) -> None:
@@ -74,12 +75,29 @@ class Reader:
                 raise _DiffersError
             equal_bytes += len(block)
 
-        try:
+        def step_by_step(end: int) -> None:
+            offsets = range(equal_bytes, end, BLOCK_BYTES)
+            blocks = ((address + offset, min(BLOCK_BYTES, end - offset)) for offset in offsets)
             self._rom.read_blocks(blocks, self._deadline, check)
+
+        at_once = False
+        try:
+            if self._at_once is None and len(expected) >= BLOCK_BYTES:
+                step_by_step(BLOCK_BYTES)
+                self._at_once = True
+            if self._at_once:
+                at_once = True
+                whole = range(address + equal_bytes, address + len(expected) - BLOCK_BYTES + 1, BLOCK_BYTES)
+                self._rom.read_blocks_at_once(whole, self._deadline, check)
+                at_once = False
+            step_by_step(len(expected))
         except _DiffersError:
             return equal_bytes, True
         except LinkError as error:
-            if not isinstance(error, NackError):  # a refusal is looked into where the block is read alone
+            if at_once:
+                self._at_once = False
+                self._recovery.recover(error)
+            elif not isinstance(error, NackError):  # a refusal is looked into where the block is read alone
                 self._recovery.recover(error)
         return equal_bytes, False
 

@@ -110,8 +110,13 @@ class RomBootloader:
         deadline: Deadline,
         each: Callable[[bytes], None],
         block_s: float,
+        *,
+        per_block: int = FRAMES_PER_BLOCK,
+        acks: int = 1,
     ) -> None:
         """Send `frames`, each after the ACK to the one before; `each` gets the data of every whole block.
+
+        A block is `per_block` frames, each of whose answers begins with `acks` ACKs.
 
         Between an answer and the next frame next to nothing happens: that frame is made while the device
         works. `block_s` is the time for the answers of a block together. Raises `LinkError` at the first
@@ -119,6 +124,7 @@ class RomBootloader:
         blocks, with an exception of its own.
         """
         write, read, parts = self.transport.write, self.transport.read, 0
+        good = _ACKNOWLEDGED * acks
         block_s += BLOCK_WIRE_BYTES * self._byte_s
         until = deadline
         frame = next(frames, None)
@@ -129,18 +135,18 @@ class RomBootloader:
             if not parts:
                 until = deadline.at_most(block_s)
             answer = self._input or read(_READ_BYTES, until)
-            if len(answer) == count and answer[0] == ACK:
+            if len(answer) == count and answer[:acks] == good:
                 self._input = b""
             else:
                 self._input = answer
                 answer = self._receive_answer(count, until)
-                if len(answer) != count or answer[0] != ACK:
+                if len(answer) != count or answer[:acks] != good:
                     deadline.check("flash")
                     raise an3155.answer_error(name, frame, answer)
             parts += 1
-            if parts == FRAMES_PER_BLOCK:
+            if parts == per_block:
                 parts = 0
-                each(answer[1:])
+                each(answer[acks:])
             frame = following
 
     def _receive_answer(self, count: int, until: Deadline) -> bytes:
@@ -186,6 +192,15 @@ class RomBootloader:
         """Read blocks of `(address, count)`; `each` gets them one by one, also those before an error."""
         block_s = FRAMES_PER_BLOCK * self.timings.reply_s
         self.run_blocks("Read Memory", an3155.read_blocks(blocks), deadline, each, block_s)
+
+    def read_blocks_at_once(
+        self, addresses: Iterable[int], deadline: Deadline, each: Callable[[bytes], None]
+    ) -> None:
+        """As `read_blocks` for whole blocks, each asked for in one piece (`an3155.read_blocks_at_once`)."""
+        block_s = FRAMES_PER_BLOCK * self.timings.reply_s
+        frames = an3155.read_blocks_at_once(addresses)
+        acks = an3155.ACKS_AT_ONCE
+        self.run_blocks("Read Memory", frames, deadline, each, block_s, per_block=1, acks=acks)
 
     def write_blocks(
         self, blocks: Iterable[tuple[int, bytes]], deadline: Deadline, each: Callable[[bytes], None]

@@ -250,6 +250,7 @@ class Frame(NamedTuple):
 
 
 FRAMES_PER_BLOCK = 3
+ACKS_AT_ONCE = 3  # before the data of a block that was asked for in one piece
 
 
 def read_blocks(blocks: Iterable[tuple[int, int]]) -> Iterator[Frame]:
@@ -263,6 +264,19 @@ def read_blocks(blocks: Iterable[tuple[int, int]]) -> Iterator[Frame]:
         yield command
         yield Frame(address_frame(address), 1, "address")
         yield Frame(length_frame(count), 1 + count, "length")
+
+
+def read_blocks_at_once(addresses: Iterable[int]) -> Iterator[Frame]:
+    """As `read_blocks` for whole blocks, with command, address and length of each in one piece.
+
+    Nothing is programmed while they wait in the device's receiver. Only for a device that has answered a
+    read before: to one that refuses the command, the rest would be commands. Whole blocks only: the length
+    0xFF and its complement are none, whatever comes before them.
+    """
+    length = length_frame(BLOCK_BYTES)
+    for address in addresses:
+        request = _READ_MEMORY + address_frame(address) + length
+        yield Frame(request, ACKS_AT_ONCE + BLOCK_BYTES, "request")
 
 
 def write_blocks(blocks: Iterable[tuple[int, bytes]]) -> Iterator[Frame]:

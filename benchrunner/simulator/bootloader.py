@@ -89,7 +89,8 @@ class RomBootloader:
     ) -> None:
         self._mcu, self._memory, self._protection = mcu, memory, protection
         self._clock, self._counters, self._faults = clock, counters, counters.faults
-        self._emit = emit
+        self._send = emit
+        self._answered = False
         self.commands = tuple(
             command
             for command in Command
@@ -106,7 +107,14 @@ class RomBootloader:
         while len(self._buffer) >= self._wanted:
             part = bytes(self._buffer[: self._wanted])
             del self._buffer[: self._wanted]
+            self._answered = False
             self._wanted = self._protocol.send(part)
+            if self._answered and self._faults.loses_early_bytes:
+                self._buffer.clear()  # overrun: its receiver holds one byte, and it was answering
+
+    def _emit(self, data: bytes) -> None:
+        self._answered = True
+        self._send(data)
 
     # --- the protocol ------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class Faults:
     lose_ack_block: int | None = None  # the Nth Write Memory is done, its ACK is lost
     short_read_block: int | None = None  # the Nth Read Memory sends half of its bytes
     flip_read_block: int | None = None  # the Nth Read Memory has one wrong bit
+    loses_early_bytes: bool = False  # what comes before the ROM's answer to the bytes before is lost
     stuck_bits: StuckBits | None = None
     hang_at: At | None = None  # half of the step is done, then silence until a reset
     reset_at: At | None = None  # half of the step is done, then the board resets

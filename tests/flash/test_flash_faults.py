@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from flash.direct_wire import Bench, HostKilledError
@@ -84,6 +85,43 @@ def test_busy_answers_that_come_one_by_one_are_waited_out(monkeypatch: pytest.Mo
 def test_a_bit_that_flips_while_it_is_read_back_counts_as_a_link_error() -> None:
     _, job = flashed(Faults(flip_read_block=60))
     assert job.recovery.link_errors == 1
+
+
+def requests(bench: Bench) -> list[bytes]:
+    """What the host sends, write by write, while it flashes and reads back."""
+    sent: list[bytes] = []
+    write = bench.wire.write
+
+    def listening(data: bytes) -> None:
+        sent.append(data)
+        write(data)
+
+    bench.wire.write = listening  # type: ignore[method-assign]
+    enter_and_flash(bench)
+    return sent
+
+
+READ = b"\x11\xee"
+CHANGING = (0x21, 0x31, 0x43, 0x44, 0x63, 0x73, 0x82, 0x92)  # commands that change something
+
+
+def test_blocks_are_read_back_in_one_piece_once_one_was_read_step_by_step() -> None:
+    sent = requests(Bench(F401, Faults()))
+    at_once = [data for data in sent if data.startswith(READ) and len(data) > 2]
+    assert len(at_once) >= len(IMAGE) // 256 - SECTORS
+    assert all(len(data) == 9 and data.endswith(b"\xff\x00") for data in at_once)
+    assert sent.index(READ) < sent.index(at_once[0]), "the first read waits for each answer"
+    pairs = [pair for data in at_once for pair in pairwise(data[2:])]
+    assert not [pair for pair in pairs if sum(pair) == 0xFF and pair[0] in CHANGING]
+
+
+@BOTH
+def test_a_device_that_loses_early_bytes_is_asked_for_each_block_step_by_step(lines: bool) -> None:
+    bench = Bench(F401, Faults(loses_early_bytes=True), lines=lines)
+    sent = requests(bench)
+    assert bench.holds(IMAGE)
+    assert erase_counts(bench) == [1, 1, 1]
+    assert len([data for data in sent if data.startswith(READ) and len(data) > 2]) == 1
 
 
 def test_a_hang_in_a_write_is_ended_by_a_reset_and_only_that_sector_is_written_again() -> None:
