@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
 
 from benchrunner.accuracy.document import StoredAccuracy
 from benchrunner.accuracy.table import accuracy_table, of_fidelity, zoo_columns
 from benchrunner.errors import ConfigError
+from benchrunner.publish.beside import ACCURACY, beside
 from benchrunner.record import Fidelity
 from benchrunner.report.cells import Table
 from benchrunner.report.style import Style
+
+_ACCURACY: Final = "Top 1 Accuracy (%)"
 
 
 def measured_accuracy(
@@ -21,25 +26,7 @@ def measured_accuracy(
     accuracies: Sequence[StoredAccuracy],
 ) -> tuple[Table, list[str]]:
     """The table, and the ids of the documents that it is made of. Raises `ConfigError` without any."""
-    if "suite" in attributes:
-        raise ConfigError(f"{where}: suite= is not for table=accuracy", hint="leave it away")
-    matching = [each for each in accuracies if _matches(each, attributes)]
-    on_host = [each for each in matching if each.document.board is None]
-    chosen = sorted([*on_host, *of_fidelity(matching, fidelity)], key=lambda each: each.document.run_id)
-    if not chosen:
-        others = sorted({each.document.board.fidelity for each in matching if each.document.board})
-        found = f"; there are {' and '.join(others)} ones" if others else ""
-        raise ConfigError(
-            f"{where}: no {fidelity} accuracy for this block{found}",
-            hint="measure it with benchrunner accuracy; say fidelity=simulated where that is meant, and "
-            "beside=FILE for published values",
-        )
-    altered = [each.document.run_id for each in chosen if each.altered]
-    if altered:
-        raise ConfigError(
-            f"{where}: accuracy {altered[0]} is not as it was written",
-            hint="restore the document, or measure again: what was edited is not published",
-        )
+    chosen = _chosen(where, attributes, fidelity, accuracies)
     table = accuracy_table(chosen)
     ids = [each.document.run_id for each in chosen]
     return (table if style is Style.BENCHRUNNER else zoo_columns(table)), ids
@@ -53,3 +40,55 @@ def _matches(each: StoredAccuracy, attributes: Mapping[str, str]) -> bool:
         "engine": board.engine if board else "",
     }
     return all(fnmatchcase(name, attributes.get(key, "*")) for key, name in names.items())
+
+
+def accuracy_beside(
+    where: str,
+    file: Path,
+    attributes: Mapping[str, str],
+    fidelity: Fidelity,
+    accuracies: Sequence[StoredAccuracy],
+) -> tuple[Table, list[str]]:
+    """Published accuracies with ours on the same data set: the one whose folder or file has that name."""
+    chosen = _chosen(where, attributes, fidelity, accuracies)
+    lines = []
+    for each in chosen:
+        dataset, figures = Path(each.document.dataset.path).stem, accuracy_table([each])
+        for row in figures.rows:
+            cells = dict(zip(figures.header, row, strict=True))
+            by = cells["computed by"] + ("" if cells["fidelity"] == "host" else f", {cells['fidelity']}")
+            lines.append(
+                (cells["Model"], dataset, cells["Format"], cells["Resolution"], by, cells[_ACCURACY])
+            )
+    header = ("Model", "Dataset", "Format", "Resolution", "computed by", _ACCURACY)
+    own = Table("", header, tuple(dict.fromkeys(lines)), ())
+    table, _ = beside(where, file, ACCURACY, "ours", own, [None] * len(own.rows))
+    return table, [each.document.run_id for each in chosen]
+
+
+def _chosen(
+    where: str,
+    attributes: Mapping[str, str],
+    fidelity: Fidelity,
+    accuracies: Sequence[StoredAccuracy],
+) -> list[StoredAccuracy]:
+    if "suite" in attributes:
+        raise ConfigError(f"{where}: suite= is not for table=accuracy", hint="leave it away")
+    matching = [each for each in accuracies if _matches(each, attributes)]
+    on_host = [each for each in matching if each.document.board is None]
+    chosen = sorted([*on_host, *of_fidelity(matching, fidelity)], key=lambda each: each.document.run_id)
+    if not chosen and "beside" not in attributes:
+        others = sorted({each.document.board.fidelity for each in matching if each.document.board})
+        found = f"; there are {' and '.join(others)} ones" if others else ""
+        raise ConfigError(
+            f"{where}: no {fidelity} accuracy for this block{found}",
+            hint="measure it with benchrunner accuracy; say fidelity=simulated where that is meant, and "
+            "beside=FILE for published values",
+        )
+    altered = [each.document.run_id for each in chosen if each.altered]
+    if altered:
+        raise ConfigError(
+            f"{where}: accuracy {altered[0]} is not as it was written",
+            hint="restore the document, or measure again: what was edited is not published",
+        )
+    return chosen

@@ -23,7 +23,7 @@ from benchrunner.report.tables import tables
 from benchrunner.table import Row
 
 ACCURACY: Final = "accuracy"
-"""A table that has only published values so far, and says why ours are missing."""
+"""The table that is not of records: ours comes from results of `benchrunner accuracy`."""
 
 _VALUES: Final[Mapping[str, tuple[Column, ...]]] = {
     "mcu-latency": (Column.TIME,),
@@ -34,7 +34,6 @@ _VALUES: Final[Mapping[str, tuple[Column, ...]]] = {
 _KINDS: Final = {"mcu-latency": Kind.LATENCY, "mpu-latency": Kind.MPU, "mcu-footprint": Kind.FOOTPRINT}
 _MADE_WITH: Final = (*VERSIONS, Column.FRAMEWORK)
 _NO_ERROR: Final = "n/a"
-_ACCURACY_IDENTITY: Final = ("Model", "Dataset", "Format", "Resolution")
 _NO_ACCURACY: Final = "not measured: there is no result with this data set"
 
 _Key = tuple[str, ...]
@@ -44,17 +43,27 @@ _Key = tuple[str, ...]
 class _Line:
     """One line of the table to be made: ours, published, or both."""
 
-    own: Row | None
-    cells: Mapping[str, str]  # ours, by title
+    own: Row | None  # None also where ours comes from no record
+    cells: Mapping[str, str]  # by title: ours, else the published names
     published: PublishedRow | None
+    is_ours: bool
+
+
+def beside_records(
+    where: str, file: Path, name: str, fidelity: str, rows: Sequence[Row]
+) -> tuple[Table, tuple[Row | None, ...]]:
+    """The table `name` of `rows` beside what `file` publishes; see `beside`."""
+    own_table = tables(rows, _KINDS[name])[0] if name in _KINDS else Table("", (), (), ())
+    return beside(where, file, name, fidelity, own_table, rows)
 
 
 def beside(
-    where: str, file: Path, name: str, fidelity: str, rows: Sequence[Row]
+    where: str, file: Path, name: str, label: str, own_table: Table, rows: Sequence[Row | None]
 ) -> tuple[Table, tuple[Row | None, ...]]:
-    """The table `name` of `rows` with what `file` publishes of the same cases, and the row of each line.
+    """`own_table` with what `file` publishes of the same cases, and the row that each line comes from.
 
-    Cases that only one side has are lines, too. Raises `ConfigError` for a file without such a table.
+    `rows` are those of `own_table`; `label` says what our values are. Cases that only one side has are lines,
+    too. Raises `ConfigError` for a file without such a table.
     """
     if name not in _VALUES:
         raise ConfigError(
@@ -63,7 +72,6 @@ def beside(
         )
     known = inventory()
     published, findings = _read(where, file, name, known)
-    own_table = tables(rows, _KINDS[name])[0] if name in _KINDS else Table("", _accuracy_header(), (), ())
     lines = list(_lines(own_table, rows, published, known))
     marks = _Marks(file, findings)
     values = [title for title in own_table.header if column_of(title) in _VALUES[name]]
@@ -73,7 +81,7 @@ def beside(
     ]
     header = [*identity]
     for title in values:
-        header += [f"{title}, {fidelity}", "published", "difference" if _in_points(title) else "error"]
+        header += [f"{title}, {label}", "published", "difference" if _in_points(title) else "error"]
     header += versions
     made = [_cells(line, identity, values, versions, name, marks) for line in lines]
     if name != ACCURACY:  # there, identity is what was published, and nobody says what made it
@@ -84,14 +92,10 @@ def beside(
     notes = (
         *own_table.notes,
         f"published: {file.name}, as it stands there",
-        *_meanings(values, fidelity),
+        *_meanings(values, label),
         *marks.notes(),
     )
     return made_table(own_table.title, tuple(header), made, notes), tuple(line.own for line in lines)
-
-
-def _accuracy_header() -> tuple[str, ...]:
-    return (*_ACCURACY_IDENTITY, "Top 1 Accuracy (%)")
 
 
 def _read(where: str, file: Path, name: str, known: Inventory) -> tuple[list[PublishedRow], list[Finding]]:
@@ -124,10 +128,10 @@ def _read(where: str, file: Path, name: str, known: Inventory) -> tuple[list[Pub
 
 
 def _lines(
-    own: Table, rows: Sequence[Row], published: Sequence[PublishedRow], known: Inventory
+    own: Table, rows: Sequence[Row | None], published: Sequence[PublishedRow], known: Inventory
 ) -> Iterator[_Line]:
     """In the order of what is published, then what is ours alone."""
-    by_key: dict[_Key, list[tuple[Row, Mapping[str, str]]]] = {}
+    by_key: dict[_Key, list[tuple[Row | None, Mapping[str, str]]]] = {}
     for row, texts in zip(rows, own.rows, strict=True):
         named = dict(zip(own.header, texts, strict=True))
         columns = {column: text for title, text in named.items() if (column := column_of(title)) is not None}
@@ -142,13 +146,13 @@ def _lines(
             cells = {
                 title: line.text(column) for title in own.header if (column := column_of(title)) is not None
             }
-            yield _Line(None, cells, line)
+            yield _Line(None, cells, line, is_ours=False)
         for row, cells in ours or ():
-            yield _Line(row, cells, line)
+            yield _Line(row, cells, line, is_ours=True)
     for key, ours in by_key.items():
         if key not in met:
             for row, cells in ours:
-                yield _Line(row, cells, None)
+                yield _Line(row, cells, None, is_ours=True)
 
 
 def _key(cells: Mapping[Column, str], known: Inventory) -> _Key:
@@ -212,11 +216,11 @@ def _cells(
     for title in values:
         column = column_of(title)
         assert column is not None
-        own = line.cells[title] if line.own is not None else _missing(name)
+        own = line.cells[title] if line.is_ours else _missing(name)
         theirs = published.text(column) if published is not None else "not published"
         mark = marks.of(published, [column]) if published is not None else ""
         cells += [own, theirs + mark, _error(own, theirs, points=_in_points(title))]
-    return (*cells, *(line.cells[title] if line.own is not None else "" for title in versions))
+    return (*cells, *(line.cells[title] if line.is_ours else "" for title in versions))
 
 
 def _source(line: _Line, identity: Sequence[str], name: str, marks: _Marks) -> tuple[str, str]:
@@ -237,11 +241,11 @@ def _source(line: _Line, identity: Sequence[str], name: str, marks: _Marks) -> t
     return named, made_with
 
 
-def _meanings(values: Sequence[str], fidelity: str) -> Iterator[str]:
+def _meanings(values: Sequence[str], label: str) -> Iterator[str]:
     if not all(map(_in_points, values)):
-        yield f"error: ({fidelity} - published) / published, of the values as shown"
+        yield f"error: ({label} - published) / published, of the values as shown"
     if any(map(_in_points, values)):
-        yield f"difference: {fidelity} - published, in percentage points"
+        yield f"difference: {label} - published, in percentage points"
 
 
 def _missing(name: str) -> str:

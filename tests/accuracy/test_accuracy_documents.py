@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from digits import DATA, Told, board_request, digits_request
 
 from benchrunner.accuracy.document import (
+    Source,
     StoredAccuracy,
     load_accuracies,
     load_accuracy,
@@ -247,3 +248,26 @@ def test_a_scale_that_is_no_number_is_a_usage_error(number: str) -> None:
     done = CliRunner().invoke(cli, [*ARGUMENTS, "--std", number])
     assert done.exit_code == 2
     assert "is no number; examples" in done.stderr
+
+
+def test_published_accuracy_stands_beside_ours_on_the_data_set_of_that_name(
+    stored: StoredAccuracy, tmp_path: Path
+) -> None:
+    model, figure = stored.document.model, stored.document.figures[0]
+    (tmp_path / "vendor.csv").write_text(
+        "Model,Dataset,Format,Resolution,Top 1 Accuracy (%)\n"
+        + "".join(
+            f"{model.name} tfs,{dataset},{model.format},{model.resolution},50\n"
+            for dataset in (DATA.stem, "Flowers")
+        )
+    )
+    page = tmp_path / "page.md"
+    new, (made,) = publish(page, block("fidelity=simulated beside=vendor.csv"), [], [stored])
+    assert stored.document.run_id in new
+    ours = [line for line in new.splitlines() if f"| {DATA.stem} " in line and "| Int8 " in line]
+    assert len(ours) == sum(each.source is not Source.FLOAT_HOST for each in stored.document.figures)
+    share = f"{100 * figure.right / figure.images:.2f}"
+    assert any(f"| {share}" in line and f"{float(share) - 50:+.2f}" in line for line in ours)
+    (theirs,) = (line for line in new.splitlines() if "| Flowers " in line)
+    assert "not measured: there is no result with this data set" in theirs
+    assert made.rows == (None,) * len(made.rows)
