@@ -55,7 +55,6 @@ runs = [3]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     shutil.copy(resolve_model("fdmobilenet_0.25_128_uint8"), tmp_path / "m.tflite")
     (tmp_path / "night.toml").write_text(MIXED)
