@@ -22,6 +22,7 @@ from benchrunner.run.request import Observer, RunRequest, Step, StepTimer
 from benchrunner.session import mcu
 from benchrunner.session.link import Link
 
+ENGINE = "aot"  # other firmware does not take inputs and give outputs through this protocol
 _BITS_PER_BYTE = 10  # start, 8 data, stop
 _SLOWER = 10  # than the slowest inference so far: a host that is busy, not a board that hangs
 _LEAST_S = 10.0
@@ -73,6 +74,11 @@ def prepare_device(request: RunRequest) -> Prepared:
         raise UsageError(
             f"{request.board.id} is a Linux board: accuracy on the device is for microcontroller boards",
             hint="leave --board away for the figures of the host",
+        )
+    if request.engine != ENGINE:
+        raise UsageError(
+            f"engine {request.engine!r}: accuracy on the device is for engine {ENGINE}",
+            hint="leave --engine away",
         )
     prepared = prepare(request)
     if len(prepared.inputs) != 1 or len(prepared.reference) != 1:

@@ -234,10 +234,10 @@ def command(
         result = measure_accuracy(request, shown)
     except KeyboardInterrupt:
         progress.done()
-        click.echo(
-            f"stopped: {shown.done} of {shown.total} images are answered and kept; the same command goes on",
-            err=True,
+        kept = (
+            f"{shown.done} of {shown.total} images are answered and kept" if shown.total else "no image yet"
         )
+        click.echo(f"stopped: {kept}; the same command goes on", err=True)
         return ExitStatus.INTERRUPTED
     finally:
         progress.done()

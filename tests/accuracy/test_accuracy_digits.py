@@ -161,3 +161,9 @@ def test_a_linux_board_is_refused_with_what_can_be_done(results: Path) -> None:
 def test_the_committed_images_are_where_the_documents_say() -> None:
     assert DATA.is_file()
     assert "tests/data/digits/test.npz" in DOCS.read_text()
+
+
+def test_an_engine_that_does_not_take_inputs_is_refused(results: Path) -> None:
+    device = board_request(results=results, engine="mlperf-tiny")
+    with pytest.raises(UsageError, match="accuracy on the device is for engine aot"):
+        measure_accuracy(digits_request(results, device=device), Told())
