@@ -2,7 +2,7 @@
 BENCHRUNNER := .venv/bin/benchrunner
 PYTEST := -m pytest
 
-.PHONY: run test gate wheel clean
+.PHONY: run test gate wheel seed-tables clean
 
 run: ## set up and run the main job on the simulated board
 	@tools/setup.sh run
@@ -20,6 +20,13 @@ gate: ## format, lint, types, layers
 wheel: ## build the wheel, install it into an empty environment, run it from another folder
 	@tools/setup.sh gate
 	@tools/check_wheel.sh
+
+seed-tables: ## run the suite of a published page on simulated boards, and make results/seed_tables.md
+	@tools/setup.sh test
+	$(BENCHRUNNER) suite suites/seed_tables.toml --out build/seed_tables
+	rm -rf results/seed_tables && mkdir -p results/seed_tables
+	cp -r build/seed_tables/2*-*-* results/seed_tables/ && rm -rf build/seed_tables
+	$(BENCHRUNNER) publish results/seed_tables.md --results results/seed_tables
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build dist
