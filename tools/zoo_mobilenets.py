@@ -9,7 +9,7 @@ row and column at the far end for even sizes, one on every side for odd ones, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 from keras import layers
@@ -114,9 +114,9 @@ def _v2_body(x: keras.KerasTensor, alpha: float, *, cut: bool) -> keras.KerasTen
     return x
 
 
-def _mobilenet_v2(alpha: float) -> Build:
+def _mobilenet_v2(alpha: float, channels: int = 3) -> Build:
     def build(resolution: int, classes: int) -> keras.Model:
-        image = _image(resolution, 3)
+        image = _image(resolution, channels)
         x = _v2_body(image, alpha, cut=False)
         x = _conv(x, rounded(1280 * max(1.0, alpha)), "Conv_1", "relu6")
         return keras.Model(image, _dense_head(x, classes), name="mobilenet_v2")
@@ -146,9 +146,9 @@ def _squeeze_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.Multiply(name=f"{name}_scale")([x, s])
 
 
-def _mobilenet_v3_small(alpha: float) -> Build:
+def _mobilenet_v3_small(alpha: float, channels: int = 3) -> Build:
     def build(resolution: int, classes: int) -> keras.Model:
-        image = _image(resolution, 3)
+        image = _image(resolution, channels)
         x = _conv(image, rounded(16 * alpha), "conv", "hard_swish", 3, 2)
         for block, (kernel, wide, width, squeezed, activation, stride) in enumerate(_V3_SMALL_BLOCKS):
             before, filters = x, rounded(width * alpha)
@@ -168,6 +168,15 @@ def _mobilenet_v3_small(alpha: float) -> Build:
         return keras.Model(image, layers.Softmax(name="probabilities")(x), name="mobilenet_v3_small")
 
     return build
+
+
+# Family as `benchrunner.networks` names it -> its graph by width multiplier and channels.
+BUILDERS: Mapping[str, Callable[[float, int], Build]] = {
+    "mobilenet_v1": _mobilenet_v1,
+    "mobilenet_v2": _mobilenet_v2,
+    "fomo": _fomo,
+    "mobilenet_v3_small": _mobilenet_v3_small,
+}
 
 
 def _network(
