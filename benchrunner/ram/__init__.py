@@ -19,6 +19,7 @@ from benchrunner.networks.variants import expansion_fused, padding_apart, resize
 
 _STACK_BYTES = 4 << 10  # what the linker scripts reserve
 _RESOLUTIONS = (64, 96, 128, 160, 224, 320)
+_RESOLUTION_LIMIT = 1_024  # a single map of it is beyond any microcontroller
 _STEP = 8  # pixels: five halvings are not asked of every network, three are
 
 
@@ -109,6 +110,9 @@ def explain_ram(
         raise UsageError(
             f"board {board.id} runs Linux: its RAM is the system's", hint="give a microcontroller board"
         )
+    for size in resolutions:
+        if not 1 <= size <= _RESOLUTION_LIMIT:
+            raise UsageError(f"resolution {size}", hint=f"1 to {_RESOLUTION_LIMIT}")
     compiled = compile_model(model)
     plan, runtime = compiled.plan, _runtime(board, toolchain)
     kept, fits = _placed(board, compiled)

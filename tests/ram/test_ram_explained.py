@@ -155,6 +155,12 @@ def test_linux_boards_are_refused() -> None:
         explain_ram(shipped(FOMO), load_board("stm32mp257f-dk"), None)
 
 
+@pytest.mark.parametrize("size", [0, -96, 100_000])
+def test_a_resolution_that_no_board_could_hold_is_refused(size: int) -> None:
+    with pytest.raises(UsageError, match=f"resolution {size}"):
+        explain_ram(shipped(FOMO), load_board(BOARD), None, resolutions=(size,))
+
+
 @pytest.mark.parametrize(
     ("name", "short"),
     [("m_1/conv_1/Relu;m_1/conv_1/BiasAdd", "conv_1"), ("tfl.quantize", "tfl.quantize"), ("a/b", "b")],
