@@ -174,7 +174,8 @@ def figure(source: Source, classes: int, pairs: Iterable[tuple[int, int]]) -> Fi
 def save_accuracy(document: AccuracyDocument, results: Path) -> Path:
     """Write `results/accuracy/accuracy-<run id>.json`, whole or not at all. Raises `StoreError`."""
     path = results / FOLDER / f"accuracy-{document.run_id}.json"
-    fields = json.loads(json.dumps(asdict(document)).encode("utf-8", "replace"))
+    # A file's name may hold bytes that are no text (surrogates); JSON cannot carry them.
+    fields = json.loads(json.dumps(asdict(document), ensure_ascii=False).encode("utf-8", "replace"))
     fields["content_sha256"] = hashlib.sha256(_canonical(fields)).hexdigest()
     data = json.dumps(fields, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
     _decode(path, data)  # what is written can be read

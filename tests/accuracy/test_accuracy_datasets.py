@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -91,6 +92,14 @@ def test_damaged_and_hostile_images_are_named_and_counted_and_the_others_are_mea
     assert (data.passed_over, data.passed_over_count) == ((f"{NAMES[3]}/notes.txt",), 1)
     assert all(figure.images == 60 for figure in result.document.figures)
     assert load_accuracy(result.path).document.dataset == data
+
+
+def test_names_that_are_no_text_are_measured_and_stored(results: Path, folders: Path) -> None:
+    name = os.fsencode(folders / NAMES[0]) + b"/\xff\xfe.png"
+    Path(os.fsdecode(name)).write_bytes(b"no picture")
+    result = measure_accuracy(digits_request(results, dataset=folders, preprocessing=Preprocessing()), Told())
+    (image,) = load_accuracy(result.path).document.dataset.unreadable
+    assert image.name == "digit 0/??.png"
 
 
 def test_a_data_set_of_which_nothing_can_be_read_has_no_figure(results: Path, folders: Path) -> None:
