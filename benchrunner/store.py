@@ -28,6 +28,9 @@ MAX_DOCUMENT_BYTES = 64 << 20
 # Counters have 64 bits; a longer number in a document is damage, and would overflow floating point.
 _MAX_INTEGER_DIGITS = 20
 
+CONFIRMATIONS = "confirmations"
+"""Folder of the records by which the gate confirmed a suspect: evidence, and no nights of their own."""
+
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 
@@ -192,7 +195,11 @@ def documents(sources: Iterable[Path]) -> list[Path]:
     paths: dict[Path, None] = {}  # a set that keeps the order: a file may be reached twice
     for source in sources:
         if source.is_dir():
-            found = (path for path in source.rglob("*.json") if _RUN_ID.fullmatch(path.stem))
+            found = (
+                path
+                for path in source.rglob("*.json")
+                if _RUN_ID.fullmatch(path.stem) and path.relative_to(source).parts[0] != CONFIRMATIONS
+            )
             paths.update(dict.fromkeys(sorted(found)))
         elif source.exists():
             paths[source] = None

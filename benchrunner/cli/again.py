@@ -1,77 +1,231 @@
-"""Running a case again for the gate: with the command that its record was made by."""
+"""Running a case again for the gate, in turns with what its baseline ran: each by a `benchrunner run`."""
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from benchrunner import metrics
+from benchrunner import kept, metrics
 from benchrunner.compare.finding import Again
-from benchrunner.errors import LabError
+from benchrunner.errors import BenchrunnerError, LabError, StoreError
 from benchrunner.history import Point
 from benchrunner.history.metric import metrics_of
-from benchrunner.store import load_runs
+from benchrunner.record import BoardClass, Measurement
+from benchrunner.store import CONFIRMATIONS, load_run, load_runs, record_path
+from benchrunner.suite.journal import planned_case
+from benchrunner.suite.plan import PlannedCase
+from benchrunner.zoo import resolve_model
 
-_LONGEST_S = 3600.0
+_LONGEST_S: Final = 3600.0
+_GRACE_S: Final = 20.0  # for a run that is told to stop, to leave its board sane
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a record was made."""
+
+    command: tuple[str, ...]  # of `benchrunner run`, without the model and without where the record goes
+    model: str  # a path, or a name of the zoo
+    longest_s: float
+
+
+@dataclass(slots=True)
+class _Round:
+    """Restarts of one case, alternating; every metric of it is read from the same ones."""
+
+    candidate: list[Measurement]
+    baseline: list[Measurement]
+    note: str
+    read: set[str] = field(default_factory=set)  # metrics that have been told them
 
 
 class AgainByCommand:
-    """Repeats the `benchrunner run` of the candidate until there are as many restarts as are asked for.
+    """Runs the case of a record as it was run: by its `benchrunner run`, or as its suite planned it.
 
-    The image of the baseline is run again only where it is the candidate's: images of other revisions are
-    not kept. The new records land beside the others.
+    Images and models come from `results/images/`; where the baseline's is not there, the candidate runs alone
+    and the answer says why. The records are kept under `results/confirmations/`, apart from the nights.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, lab_file: Path | None = None) -> None:
+        self._folder, self._lab_file = folder, lab_file
+        self._rounds: dict[tuple[str, int, str, int], list[_Round]] = {}
 
     def __call__(self, candidate: Point, baseline: Point, restarts: int) -> Again:
-        command = self._command(candidate)
-        found: list[float] = []
-        while len(found) < restarts:
-            found += self._run(command, candidate)
-        return Again(tuple(found[:restarts]))
-
-    def _command(self, point: Point) -> list[str]:
-        """The command of the record, its results beside the others."""
-        recorded = next(
-            (
-                measurement.provenance.command
-                for run in load_runs(self._folder).runs
-                if run.document.run_id == point.run_id
-                for measurement in run.document.measurements[point.position : point.position + 1]
-            ),
-            (),
+        metric = candidate.key.metric
+        rounds = self._rounds.setdefault(
+            (candidate.run_id, candidate.position, baseline.run_id, baseline.position), []
         )
+        enough = (one for one in rounds if metric not in one.read and _starts(one.candidate) >= restarts)
+        found = next(enough, None)
+        if found is None:
+            found = self._round(candidate, baseline, restarts)
+            rounds.append(found)
+        found.read.add(metric)
+        return Again(
+            _medians(found.candidate, metric)[:restarts],
+            _medians(found.baseline, metric)[:restarts],
+            found.note,
+        )
+
+    def _round(self, candidate: Point, baseline: Point, restarts: int) -> _Round:
+        record = self._measurement(candidate)
+        way = self._way(candidate, record)
+        model = self._model(record, way.model)
+        command = [*way.command, "--model", str(model)]
+        image = self._image(candidate.image_sha256)
+        other, note = self._baseline_of(record, candidate, baseline)
+        base = None if other is None else [*way.command, "--model", str(other[0]), "--image", str(other[1])]
+        if image is not None:
+            command += ["--image", str(image)]
+        found = _Round([], [], note)
+        while _starts(found.candidate) < restarts:
+            found.candidate.append(self._run(command, way, candidate, candidate.image_sha256))
+            if base is not None:
+                found.baseline.append(self._run(base, way, candidate, baseline.image_sha256))
+        return found
+
+    def _baseline_of(
+        self, record: Measurement, candidate: Point, baseline: Point
+    ) -> tuple[tuple[Path, Path] | None, str]:
+        """Model and image of the baseline; else why it cannot be run in turns."""
+        if record.case.board_class is BoardClass.LINUX:
+            return None, "a Linux board has no image of the baseline: compared with its nights"
+        if candidate.image_sha256 == baseline.image_sha256:
+            return None, "both nights ran the same image: compared with its nights"
+        image = self._image(baseline.image_sha256)
+        model = kept.find(self._folder, baseline.model_sha256, kept.MODEL)
+        if image is None or model is None:
+            name = baseline.image_sha256[:12] or "(no hash)"
+            return None, f"the baseline's image {name} is not kept: compared with its nights"
+        return (model, image), ""
+
+    def _measurement(self, point: Point) -> Measurement:
+        path = record_path(self._folder, point.run_id)
+        for run in (load_run(path),) if path.is_file() else load_runs([self._folder]).runs:
+            if run.document.run_id == point.run_id:
+                return run.document.measurements[point.position]
+        raise LabError(f"{point.run_id}: its record is not under {self._folder}", hint="where was it made?")
+
+    def _way(self, point: Point, record: Measurement) -> _Way:
+        planned = planned_case(self._folder, point.suite_run, point.run_id) if point.suite_run else None
+        if planned is not None:
+            case, deadline_s = planned
+            return _Way(self._of_suite(case, record), case.model, deadline_s)
+        recorded = record.provenance.command
         if recorded[:1] != ("run",):
             raise LabError(
                 f"{point.key.case}: its record does not say by which `benchrunner run` it was made",
-                hint="run the suite again, which repeats its own cases",
+                hint="it was imported, or its suite's folder under suites/ is gone: run the case by hand",
             )
-        return [*recorded, "--quiet", "--out", str(self._folder)]
+        return _Way(recorded, _option(recorded, "--model") or record.case.model, _LONGEST_S)
 
-    def _run(self, command: list[str], point: Point) -> list[float]:
-        """One run; the medians of its starts."""
-        before = set(self._folder.rglob("*.json"))
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "benchrunner", *command],
-                capture_output=True,
-                text=True,
-                timeout=_LONGEST_S,
-                check=False,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise LabError(f"{' '.join(command)}: {error}", hint="run it by hand") from error
-        new = [path for path in self._folder.rglob("*.json") if path not in before]
-        for run in load_runs(new).runs:
-            for measurement in run.document.measurements:
-                for sampled in metrics_of(measurement):
-                    if sampled.metric.name == point.key.metric and measurement.case.model == point.key.model:
-                        return [sampled.value(metrics.median(samples)) for _, samples in sampled.starts]
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    def _of_suite(self, case: PlannedCase, record: Measurement) -> tuple[str, ...]:
+        command = ["run", "--board", case.board, "--engine", case.engine, "--runs", str(case.runs)]
+        match case.target:
+            case "sim":
+                command.append("--sim")
+            case "emulate":
+                command.append("--emulate")
+            case "real":
+                if record.provenance.place:
+                    command += ["--place", record.provenance.place]
+                if self._lab_file is not None:
+                    command += ["--lab", str(self._lab_file)]
+        for fault in case.faults:
+            command += ["--fault", fault]
+        if record.case.board_class is BoardClass.LINUX:
+            command += ["--threads", str(case.threads), "--starts", str(case.starts)]
+            command += ["--tune"] * case.tune
+        return tuple(command)
+
+    def _model(self, record: Measurement, planned: str) -> Path:
+        """The file of the model that ran, wherever it is now. Raises `LabError`."""
+        wanted = record.case.model_sha256
+        with suppress(BenchrunnerError, OSError):  # gone, or renamed
+            path = resolve_model(planned)
+            if hashlib.sha256(path.read_bytes()).hexdigest() == wanted:
+                return path
+        if (found := kept.find(self._folder, wanted, kept.MODEL)) is not None:
+            return found
         raise LabError(
-            f"{' '.join(command)}: exit status {done.returncode} and no {point.key.metric}: {said}",
-            hint="run it by hand",
+            f"{planned}: not the model {wanted[:12]} that ran, which is not kept either",
+            hint="bring the file back, or run the case by hand",
         )
+
+    def _image(self, sha256: str) -> Path | None:
+        return kept.find(self._folder, sha256, kept.IMAGE)
+
+    def _run(self, command: list[str], way: _Way, point: Point, image_sha256: str) -> Measurement:
+        """One run, and its record. Raises `LabError` where it gave no number, or another image ran."""
+        out = self._folder / CONFIRMATIONS / point.run_id
+        before = set(out.rglob("*.json"))
+        line = [sys.executable, "-m", "benchrunner", *command, "--quiet", "--out", str(out)]
+        said = _finish(line, way.longest_s)
+        shown = "benchrunner " + " ".join(command)
+        for path in sorted(set(out.rglob("*.json")) - before):
+            try:
+                (measurement,) = load_run(path).document.measurements
+            except StoreError as error:
+                raise LabError(error.message, hint=error.hint) from error
+            if any(metrics_of(measurement)):
+                if image_sha256 and measurement.provenance.image_sha256 != image_sha256:
+                    ran = measurement.provenance.image_sha256[:12]
+                    raise LabError(
+                        f"image {ran} ran, and not {image_sha256[:12]}",
+                        hint=f"check out the revision of the record: its image is not kept ({shown})",
+                    )
+                return measurement
+            said = measurement.reason
+        raise LabError(f"no number: {said}", hint=f"by hand: {shown}")
+
+
+def _finish(line: list[str], longest_s: float) -> str:
+    """Run a command to its end, or stop it as Ctrl-C does; returns the last thing that it said."""
+    try:
+        with subprocess.Popen(
+            line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+        ) as process:
+            try:
+                _, said = process.communicate(timeout=longest_s)
+            except BaseException as error:
+                process.terminate()
+                try:
+                    process.communicate(timeout=_GRACE_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                return f"not done within {longest_s:g} s"
+    except OSError as error:
+        return str(error)
+    lines = said.strip().splitlines() or ["it said nothing"]
+    return f"exit status {process.returncode}: {lines[-1].strip()}"
+
+
+def _starts(measurements: list[Measurement]) -> int:
+    return len(_medians(measurements, "latency"))
+
+
+def _medians(measurements: list[Measurement], metric: str) -> tuple[float, ...]:
+    """Of every start, in the unit of the cell."""
+    return tuple(
+        sampled.value(metrics.median(samples))
+        for measurement in measurements
+        for sampled in metrics_of(measurement)
+        if sampled.metric.name == metric
+        for _, samples in sampled.starts
+    )
+
+
+def _option(command: tuple[str, ...], name: str) -> str | None:
+    for number, word in enumerate(command):
+        if word == name:
+            return command[number + 1] if number + 1 < len(command) else None
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None

@@ -28,6 +28,7 @@ Exit status: 0 good, 1 regression or failed case, 3 lab (an unchanged image or t
 @store_option
 @across_option
 @click.option("--confirm", is_flag=True, help="Run suspects again, now, before saying anything about them.")
+@click.option("--lab", "lab_file", type=click.Path(path_type=Path), default=None, help="Use this lab.toml.")
 @click.option(
     "--trust-nights",
     is_flag=True,
@@ -45,6 +46,7 @@ def command(
     shared: str | None,
     across: tuple[str, ...],
     confirm: bool,
+    lab_file: Path | None,
     trust_nights: bool,
     junit_file: Path | None,
     as_json: bool,
@@ -65,7 +67,7 @@ def command(
             baseline,
             select(history, runs),
             settings=settings,
-            rerun=AgainByCommand(folder) if confirm else None,
+            rerun=AgainByCommand(folder, lab_file) if confirm else None,
             told=lambda text: click.echo(f"  {text}", err=True),
         )
     if junit_file is not None:

@@ -130,6 +130,12 @@ Exit status: 0 good, 1 failed case, 2 usage, 3 board or lab, 130 Ctrl-C."""
 @click.option(
     "--reflash", is_flag=True, help="Compare every byte of flash instead of trusting what is known."
 )
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Flash this image instead of building one (results/images/ keeps those that ran).",
+)
 @click.option("--unprotect", is_flag=True, help="Lift readout protection; this erases the whole chip.")
 @linux_options
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on stdout.")
@@ -159,6 +165,7 @@ def command(
     input_file: Path | None,
     tolerance: int | None,
     reflash: bool,
+    image: Path | None,
     unprotect: bool,
     as_json: bool,
     results: Path,
@@ -176,7 +183,7 @@ def command(
         )
 
     from benchrunner.board import BoardKind
-    from benchrunner.emulator.machines import board_or_machine, facts_sha256
+    from benchrunner.emulator.machines import MACHINES, board_or_machine, facts_sha256
     from benchrunner.record import Fidelity
     from benchrunner.run import MLPERF_TINY, RunRequest, run_case, run_tiny_case
     from benchrunner.simulator.faults import parse
@@ -190,6 +197,11 @@ def command(
         raise UsageError(
             f"{board.id} is a microcontroller board: {', '.join(useless)} cannot be used with it",
             hint="`benchrunner boards` shows the kind of each board",
+        )
+    if image is not None and (on_linux or engine == MLPERF_TINY or board.id in MACHINES):
+        raise UsageError(
+            f"--image is for boards whose flash benchrunner writes, not for {board.id} with engine {engine}",
+            hint="leave it away",
         )
     if fidelity and engine != MLPERF_TINY:
         raise UsageError(
@@ -215,6 +227,7 @@ def command(
         tolerance_lsb=tolerance or 0,
         tolerance_stated=tolerance is not None,
         reflash=reflash,
+        image=image,
         unprotect=unprotect,
         lab_file=lab_file,
         place=place,

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchrunner.cli.results import across_option
 from benchrunner.errors import ExitStatus, StoreError
 
 if TYPE_CHECKING:
+    from benchrunner.cli.again import AgainByCommand
+    from benchrunner.compare import Baseline, Report, Settings
     from benchrunner.suite.file import Target
+    from benchrunner.suite.reports import Result
 
 _EPILOG = """\b
 A suite file:
@@ -31,9 +35,11 @@ Examples:
   benchrunner suite nightly.toml --list
   benchrunner suite nightly.toml --sim
   benchrunner suite nightly.toml --junit report.xml --json summary.json
+  benchrunner suite nightly.toml --baseline main --confirm
 
 A suite that was stopped, also by kill -9, goes on where it was when it is started again; --new begins anew.
-Exit status: 0 all good, 1 a case failed, 2 usage, 3 board or lab, 130 Ctrl-C."""
+With --baseline the night is judged as by `benchrunner check`.
+Exit status: 0 all good, 1 a case failed or regressed, 2 usage, 3 board or lab, 4 inconclusive, 130 Ctrl-C."""
 
 
 @click.command(epilog=_EPILOG)
@@ -44,6 +50,10 @@ Exit status: 0 all good, 1 a case failed, 2 usage, 3 board or lab, 130 Ctrl-C.""
 @click.option("--new", is_flag=True, help="Begin anew where an unfinished run of this suite would go on.")
 @click.option("--jobs", type=click.IntRange(0, 4096), default=0, help="Boards at once; default: all of them.")
 @click.option("--lab", "lab_file", type=click.Path(path_type=Path), default=None, help="Use this lab.toml.")
+@click.option("--baseline", "baseline_name", default=None, help="Judge the night by this baseline.")
+@click.option("--confirm", is_flag=True, help="With --baseline: run suspects again before judging them.")
+@click.option("--trust-nights", is_flag=True, help="With --confirm: as `benchrunner check` has it.")
+@across_option
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a summary as JSON.")
 @click.option(
@@ -62,6 +72,10 @@ def command(
     new: bool,
     jobs: int,
     lab_file: Path | None,
+    baseline_name: str | None,
+    confirm: bool,
+    trust_nights: bool,
+    across: tuple[str, ...],
     junit_file: Path | None,
     json_file: Path | None,
     results: Path,
@@ -69,6 +83,8 @@ def command(
     """Run every case of a suite file, boards in parallel, and leave a row for each."""
     if sim and emulate:
         raise click.UsageError("--sim and --emulate exclude each other")
+    if baseline_name is None and (confirm or trust_nights or across):
+        raise click.UsageError("--confirm, --trust-nights and --across need --baseline")
     from benchrunner.suite.file import load_suite
     from benchrunner.suite.plan import make_plan
 
@@ -80,14 +96,22 @@ def command(
         click.echo(f"{len(plan.cases)} cases on {len(plan.boards())} boards", err=True)
         return ExitStatus.GOOD
 
+    from benchrunner import kept
+    from benchrunner.cli.again import AgainByCommand
     from benchrunner.cli.suite_progress import SuiteProgress
+    from benchrunner.compare import Settings, load_baseline
+    from benchrunner.compare.baselines import pinned
     from benchrunner.durable import write_atomic
     from benchrunner.report import Kind, Layout, render
+    from benchrunner.report.comparison import report_text
+    from benchrunner.report.gate_junit import by_run
     from benchrunner.store import new_run_id
     from benchrunner.suite import journal as journals
     from benchrunner.suite.engine import Options, Suite
-    from benchrunner.suite.reports import exit_status, junit, results_of, summary
+    from benchrunner.suite.reports import exit_status, junit, results_of, summary, worst
 
+    baseline = load_baseline(results, baseline_name) if baseline_name else None  # a typo costs no night
+    settings = Settings(across=frozenset(across), trust_nights=trust_nights)
     going_on = None if new else journals.unfinished(results, plan)
     suite_run = going_on or new_run_id(datetime.now(UTC))
     journal = journals.create(results, suite_run, plan) if going_on is None else None
@@ -106,11 +130,17 @@ def command(
         finally:
             progress.done()
         found = results_of(journal)
+    report = None
+    if baseline is not None:
+        report = _judge(
+            results, found, baseline, settings, AgainByCommand(results, lab_file) if confirm else None
+        )
+    regressions, lab_faults = (by_run(report, kind) if report else {} for kind in ("failure", "error"))
     try:
         if junit_file is not None:
-            write_atomic(junit_file, junit(journal, found))
+            write_atomic(junit_file, junit(journal, found, regressions, lab_faults))
         if json_file is not None:
-            write_atomic(json_file, summary(journal, found).encode())
+            write_atomic(json_file, summary(journal, found, report).encode())
     except OSError as error:
         raise StoreError(
             f"{error.filename}: cannot be written: {error.strerror}",
@@ -118,6 +148,25 @@ def command(
         ) from error
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     click.echo(render([result.row for result in found], Kind.LATENCY, Layout.TEXT, width), nl=False)
+    if report is not None:
+        click.echo("\n" + report_text(report, width), nl=False)
+    kept.prune(results, lambda: pinned(results))
     bad = [result for result in found if not result.good]
     click.echo(f"{len(found) - len(bad)} of {len(plan.cases)} cases good; run {suite_run}", err=True)
-    return exit_status(found, {row.case.number: row.exit_status for row in rows})
+    status = exit_status(found, {row.case.number: row.exit_status for row in rows})
+    return worst((status, *([report.status] if report else [])))
+
+
+def _judge(
+    results: Path, found: list[Result], baseline: Baseline, settings: Settings, again: AgainByCommand | None
+) -> Report:
+    """The night's cases against the baseline; suspects are run again where `again` is given."""
+    from benchrunner.cli.results import opened
+    from benchrunner.compare import check
+
+    def told(text: str) -> None:
+        click.echo(f"  {text}", err=True)
+
+    run_ids = [result.finished.run_id for result in found]
+    with opened(results) as history:
+        return check(history, baseline, run_ids, settings=settings, rerun=again, told=told)

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchrunner.durable import write_atomic
 from benchrunner.errors import StoreError, UsageError
+from benchrunner.store import load_run, record_path
 
 FOLDER = "baselines"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -114,6 +115,24 @@ def load_baseline(folder: Path, name: str) -> Baseline:
 
 def list_baselines(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / FOLDER).glob("*.json"))
+
+
+def pinned(folder: Path) -> set[str]:
+    """SHA-256 of the images and models that a baseline ran: what a confirmation will want to run again."""
+    found = set()
+    for name in list_baselines(folder):
+        try:
+            baseline = load_baseline(folder, name)
+        except StoreError:
+            continue  # damaged: whoever uses it is told
+        for run_id in {*baseline.run_ids, *(run for runs in baseline.accepted.values() for run in runs)}:
+            try:
+                measurements = load_run(record_path(folder, run_id)).document.measurements
+            except StoreError:
+                continue
+            for one in measurements:
+                found |= {one.provenance.image_sha256, one.case.model_sha256}
+    return found
 
 
 def _path(folder: Path, name: str) -> Path:

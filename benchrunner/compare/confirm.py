@@ -40,7 +40,7 @@ def confirm(
         # Without the baseline's image the night itself is part of the difference: its nights must allow it.
         against = again.baseline or tuple(value for night in since for value in Side(night.points).replicates)
         if not interleaved:
-            note = "the baseline's image is not kept: compared with its nights"
+            note = again.note or "the baseline's image cannot be run: compared with its nights"
         seen = _round(again.candidate, against, key, settings, None if interleaved else threshold)
         suspect = replace(
             suspect, change_percent=seen.percent, interval_percent=seen.interval, p=seen.p, reason=seen.reason
@@ -100,7 +100,7 @@ def _round(
 def confirm_exactly(
     found: Finding, before: Side, after: Side, rerun: Rerun, told: Callable[[str], None]
 ) -> Finding:
-    """A count that cannot vary: one more run must give the new one, else the lab is at fault."""
+    """A count that cannot vary: run again, either image must give its own, else the lab is at fault."""
     told(f"{found.key.label}: {found.comparison.change_percent or 0:+.2f} %, run once more")
     try:
         again = rerun(after.last, before.last, 1)
@@ -111,8 +111,15 @@ def confirm_exactly(
             confirmed=False,
             comparison=replace(found.comparison, verdict=Verdict.INCONCLUSIVE, reason=reason),
         )
-    value = metrics.median(again.candidate)
-    if abs(value - after.median) <= abs(value - before.median) and abs(value - after.median) * 1000 <= value:
-        return replace(found, note="found again")
-    reason = f"run again it took {value:.6g} {found.key.unit}, not {after.median:.6g}"
+    sides = [("it", metrics.median(again.candidate), after.median, before.median)]
+    if again.baseline:
+        sides.append(("the baseline's image", metrics.median(again.baseline), before.median, after.median))
+    wrong = [
+        f"run again {what} took {value:.6g} {found.key.unit}, not {own:.6g}"
+        for what, value, own, other in sides
+        if abs(value - own) > abs(value - other) or abs(value - own) * 1000 > value
+    ]
+    if not wrong:
+        return replace(found, note="found again" + (", in turns with the baseline's" * bool(again.baseline)))
+    reason = "; ".join(wrong)
     return replace(found, comparison=replace(found.comparison, verdict=Verdict.LAB_FAULT, reason=reason))

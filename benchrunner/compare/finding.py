@@ -16,7 +16,8 @@ class Again:
     """A case run again: the medians of its restarts, in the unit of the cell."""
 
     candidate: tuple[float, ...]
-    baseline: tuple[float, ...] = ()  # of the baseline's image, run in between; empty where it is not kept
+    baseline: tuple[float, ...] = ()  # of the baseline's image, run in between; empty where it cannot be run
+    note: str = ""  # why it cannot
 
 
 class Rerun(Protocol):

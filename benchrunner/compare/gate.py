@@ -13,8 +13,9 @@ from benchrunner.compare.nights import Night, alike, level, nights_of
 from benchrunner.compare.settings import Settings
 from benchrunner.compare.verdict import Comparison, Verdict, judge
 from benchrunner.errors import ExitStatus
-from benchrunner.history import Better, CellKey, History, Point
+from benchrunner.history import METRICS, Better, CellKey, History, Point
 from benchrunner.history.entries import SINGLE
+from benchrunner.record import Outcome
 from benchrunner.statistics.thresholds import LEAST_NIGHTS, NIGHTS, Threshold, learn
 
 
@@ -59,7 +60,7 @@ def check(
     expected = _by_cell(
         history.points([*baseline.run_ids, *(r for runs in baseline.accepted.values() for r in runs)])
     )
-    failed = {row[:4]: ": ".join(filter(None, row[4:])) for row in _failed_rows(history, run_ids)}
+    failed = {row[:4]: row[4:] for row in _failed_rows(history, run_ids)}
     findings: list[Finding] = []
     for cell_id in sorted(
         candidates.keys() | expected.keys(), key=lambda one: _label(one, candidates, expected)
@@ -116,7 +117,9 @@ def judge_night(
         return Finding(compared, threshold)
     if compared.before.deterministic and compared.after.deterministic:
         found = Finding(compared, threshold, confirmed=True)
-        if rerun is not None and compared.verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+        # A size follows from the image: there is nothing to be run again.
+        varies = key.metric not in METRICS or not METRICS[key.metric].static
+        if rerun is not None and varies and compared.verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
             found = confirm_exactly(found, compared.before, compared.after, rerun, told)
         return found
     # The level since the baseline: of its first nights, so that it does not follow what comes later.
@@ -171,17 +174,22 @@ def _known(finding: Finding, baseline: Baseline) -> Finding:
     return replace(finding, known=decision.state, note=decision.note)
 
 
-def _absent(key: CellKey, failed: dict[tuple[str, ...], str]) -> Finding:
-    reason = failed.get((key.board, key.engine, key.model, key.fidelity))
-    if reason is None:
+def _absent(key: CellKey, failed: dict[tuple[str, ...], tuple[str, ...]]) -> Finding:
+    found = failed.get((key.board, key.engine, key.model, key.fidelity))
+    if found is None:
         return Finding(Comparison(key, Verdict.MISSING, "not measured"), _NOTHING)
-    return Finding(Comparison(key, Verdict.FAILED, reason), _NOTHING, confirmed=True)
+    outcome, reason, step = found
+    # A case that was stopped, or that its board never began, says nothing about the code.
+    lab = outcome == Outcome.ABANDONED or step == "not run"
+    why = ": ".join(filter(None, (outcome, reason)))
+    verdict = Verdict.LAB_FAULT if lab else Verdict.FAILED
+    return Finding(Comparison(key, verdict, why), _NOTHING, confirmed=True)
 
 
 def _failed_rows(history: History, run_ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for run_id in run_ids:
         yield from history.query(
-            "SELECT board, engine, model, fidelity, outcome, reason FROM measurement "
+            "SELECT board, engine, model, fidelity, outcome, reason, step FROM measurement "
             "WHERE run_id = :run_id AND outcome NOT IN ('ok', 'degraded')",
             run_id=run_id,
         )

@@ -41,35 +41,38 @@ def report_text(report: Report, width: int | None = None, *, as_markdown: bool =
 
 
 def report_json(report: Report) -> str:
-    return _json(
-        {
-            "baseline": report.baseline.name,
-            "run_ids": list(report.run_ids),
-            "status": int(report.status),
-            "cells": [
-                {
-                    **_fields(one.comparison),
-                    "confirmed": one.confirmed,
-                    "known": one.known,
-                    "note": one.note,
-                    "noise": {
-                        "absolute": one.threshold.absolute,
-                        "percent": one.threshold.percent,
-                        "nights": one.threshold.nights,
-                    },
-                }
-                for one in report.findings
-            ],
-            "alarms": [
-                {
-                    "scope": alarm.scope,
-                    "what": alarm.what,
-                    "cells": [one.key.cell_id for one in alarm.findings],
-                }
-                for alarm in report.alarms
-            ],
-        }
-    )
+    return _json(report_fields(report))
+
+
+def report_fields(report: Report) -> dict[str, Any]:
+    """The whole report as plain data."""
+    return {
+        "baseline": report.baseline.name,
+        "run_ids": list(report.run_ids),
+        "status": int(report.status),
+        "cells": [
+            {
+                **_fields(one.comparison),
+                "confirmed": one.confirmed,
+                "known": one.known,
+                "note": one.note,
+                "noise": {
+                    "absolute": one.threshold.absolute,
+                    "percent": one.threshold.percent,
+                    "nights": one.threshold.nights,
+                },
+            }
+            for one in report.findings
+        ],
+        "alarms": [
+            {
+                "scope": alarm.scope,
+                "what": alarm.what,
+                "cells": [one.key.cell_id for one in alarm.findings],
+            }
+            for alarm in report.alarms
+        ],
+    }
 
 
 def comparisons_json(comparisons: Sequence[Comparison]) -> str:

@@ -42,6 +42,16 @@ def junit(report: Report) -> bytes:
     return data + b"\n"
 
 
+def by_run(report: Report, kind: str) -> dict[str, str]:
+    """What the gate says of each run: its cells that are a `failure` or an `error`, in one text."""
+    found: dict[str, list[str]] = {}
+    for finding in report.findings:
+        if _kind(finding) == kind and finding.comparison.after is not None:
+            text = f"{one_line(finding.key.metric)} {_message(finding)}"
+            found.setdefault(finding.comparison.after.last.run_id, []).append(text)
+    return {run_id: "; ".join(texts) for run_id, texts in found.items()}
+
+
 def _kind(finding: Finding) -> str | None:
     if finding.known is not None:
         return None

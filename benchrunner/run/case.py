@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from statistics import median
 
+from benchrunner import kept
 from benchrunner.board import BoardKind
 from benchrunner.deadline import Deadline
+from benchrunner.emulator.machines import MACHINES
 from benchrunner.errors import (
     BenchrunnerError,
     ClockInvalidError,
@@ -90,6 +92,7 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
                 with timer(Step.IMAGE):
                     image = make_image(request, prepared, connection)
                     draft.image = image
+                    _keep(request, prepared, image, observer)
                     if image.kept_input_bytes:
                         draft.warnings.append(
                             f"{image.kept_input_bytes} bytes of RAM beside the table's keep a copy of the "
@@ -143,6 +146,20 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED  # it came while the record was written, which was finished first
     return CaseResult(measurement, path, status, hint)
+
+
+def _keep(request: RunRequest, prepared: Prepared, image: Image, observer: Observer) -> None:
+    """Keep what runs: the gate brings it to a board again, in turns with what ran in another night."""
+    if request.board.id in MACHINES:
+        return  # QEMU loads an ELF file: the bytes alone could not be run again
+    ran: tuple[tuple[str, kept.Kind, bytes], ...] = (
+        (image.info.image_sha256.hex(), kept.IMAGE, image.data),
+        (prepared.model.sha256, kept.MODEL, prepared.model_bytes),
+    )
+    for sha256, kind, data in ran:
+        if problem := kept.keep(request.results, sha256, kind, data):
+            observer.note(problem)
+            return  # what is wrong with the disk is said once
 
 
 def _where(error: DeviceFaultError, image: Image) -> str:

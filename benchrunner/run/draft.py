@@ -140,7 +140,11 @@ def _footprint(prepared: Prepared, draft: Draft) -> Footprint:
         activation_ram_bytes=known(memory.arena_used_bytes, "arena") if memory else ended,
         runtime_ram_bytes=known(memory.static_bytes, "static data") if memory else ended,
         weights_flash_bytes=prepared.weight_bytes,
-        code_flash_bytes=NotMeasured("an image for the simulated board has no code"),
+        code_flash_bytes=NotMeasured(
+            "an image for the simulated board has no code"
+            if draft.fidelity is Fidelity.SIMULATED
+            else "the image was not built here"
+        ),
         stack_bytes=known(memory.stack_used_bytes, "stack") if memory else ended,
         heap_bytes=known(memory.heap_used_bytes, "heap") if memory else ended,
     )

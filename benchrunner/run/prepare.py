@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchrunner import __version__
-from benchrunner.errors import UsageError
+from benchrunner.errors import UsageError, WrongImageError
 from benchrunner.firmware.simulated import simulated_image
 from benchrunner.image import ImageInfo, read
 from benchrunner.model import LayerCost, Model, layer_costs, load_model
@@ -121,8 +122,10 @@ def make_image(request: RunRequest, prepared: Prepared, chip: Device) -> Image:
 
     A simulated chip plays the model file itself; every other one gets compiled firmware, the same that
     `benchrunner build` leaves. Raises `DoesNotFitError`, `UnsupportedOperatorError`, and `UsageError` without
-    a compiler.
+    a compiler. An image that was given is taken as it is, if it is for this board and model.
     """
+    if request.image is not None:
+        return _given(request.image, request, prepared, chip)
     if chip.simulated:
         data = simulated_image(
             request.board,
@@ -139,6 +142,30 @@ def make_image(request: RunRequest, prepared: Prepared, chip: Device) -> Image:
     folder = cache_folder().parent / "firmware" / f"{request.board.id}-{prepared.model.sha256[:16]}"
     built = build_image(request.board, prepared.model, folder, find_toolchain())
     return Image(built.firmware.info, built.firmware.binary, built)
+
+
+def _given(path: Path, request: RunRequest, prepared: Prepared, chip: Device) -> Image:
+    """An image that was made before. Raises `UsageError` where it is not for this board and model."""
+    hint = "an image is for the board and the model that it was built for"
+    try:
+        data = path.read_bytes()
+        info = read(data)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+    except WrongImageError as error:
+        raise UsageError(f"{path}: not an image of benchrunner: {error.message}", hint=hint) from error
+    if info.chip_id != chip.mcu.chip.chip_id:
+        raise UsageError(
+            f"{path}: for a chip {info.chip_id:#05x}, not {chip.mcu.chip.chip_id:#05x}", hint=hint
+        )
+    if info.model_sha256.hex() != prepared.model.sha256:
+        raise UsageError(
+            f"{path}: of model {info.model_sha256.hex()[:12]}, not {prepared.model.sha256[:12]}", hint=hint
+        )
+    if bool(info.payload_bytes) is not chip.simulated:
+        kind = "a simulated chip" if info.payload_bytes else "a chip that executes it"
+        raise UsageError(f"{path}: for {kind}, which {chip.place or request.board.id} is not", hint=hint)
+    return Image(info, data)
 
 
 def weight_format(model: Model) -> str:

@@ -109,6 +109,7 @@ class RunRequest:
     input_file: Path | None = None
     tolerance_lsb: int = 0
     tolerance_stated: bool = False  # False: a Linux board's answer may be off by what its data type allows
+    image: Path | None = None  # flashed as it is, instead of building one
     reflash: bool = False  # compare every byte of flash instead of trusting what is known to be there
     unprotect: bool = False
     lab_file: Path | None = None

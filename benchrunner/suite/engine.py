@@ -241,7 +241,12 @@ class Suite:
             self._journal.started(case, run_id)
         place = (order.place if order else None) or ""
         measurement = not_run(
-            case, load_board(case.board), reason, suite_run=self._journal.suite_run, place=place
+            case,
+            load_board(case.board),
+            reason,
+            suite_run=self._journal.suite_run,
+            place=place,
+            refused=exit_status != ExitStatus.BOARD,
         )
         save_run(RunDocument(run_id, (measurement,)), self._journal.results)
         self._row(case, run_id, measurement.outcome, reason, exit_status, duration_s)

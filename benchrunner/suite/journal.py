@@ -191,3 +191,15 @@ def hold_as_worker(folder: Path) -> int:
     descriptor = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
+
+
+def planned_case(results: Path, suite_run: str, run_id: str) -> tuple[PlannedCase, int] | None:
+    """The case of a suite whose record has that id, and its deadline; None where the suite left no trace."""
+    folder = results / "suites" / suite_run
+    try:
+        stored = json.loads((folder / "plan.json").read_bytes())
+        number = next(case for case, attempt, _ in _attempts(folder) if attempt == run_id)
+        (fields,) = (case for case in stored["cases"] if case["number"] == number)
+        return PlannedCase(**{**fields, "faults": tuple(fields["faults"])}), int(stored["case_deadline_s"])
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None

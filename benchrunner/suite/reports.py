@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from benchrunner.compare import Report
 from benchrunner.errors import ExitStatus
 from benchrunner.record import Measurement, NotMeasured, Outcome
+from benchrunner.report.comparison import report_fields
 from benchrunner.store import load_run
 from benchrunner.suite.journal import Finished, Journal
 from benchrunner.suite.plan import PlannedCase
+from benchrunner.suite.rows import NOT_RUN
 from benchrunner.table import Row, row_of
 
 _GOOD = (Outcome.OK, Outcome.DEGRADED)
@@ -42,7 +45,7 @@ class Result:
     @property
     def lab_fault(self) -> bool:
         """The board or the lab is at fault, and not the case."""
-        return self.measurement.outcome is Outcome.ABANDONED or self.measurement.step == "not run"
+        return self.measurement.outcome is Outcome.ABANDONED or self.measurement.step == NOT_RUN
 
 
 def results_of(journal: Journal) -> list[Result]:
@@ -65,14 +68,18 @@ def exit_status(results: Sequence[Result], statuses: Mapping[int, int]) -> int:
         for result in results
         if not result.good
     }
-    for status in (ExitStatus.FAILED, ExitStatus.BOARD):
-        if status in found:
-            return status
-    return ExitStatus.GOOD
+    return worst(found)
 
 
-def summary(journal: Journal, results: Sequence[Result]) -> str:
-    """The suite and each case with its outcome, as JSON."""
+def worst(statuses: Iterable[int]) -> int:
+    """1 before 3 before 4."""
+    found = set(statuses)
+    order = (ExitStatus.FAILED, ExitStatus.BOARD, ExitStatus.INCONCLUSIVE)
+    return next((one for one in order if one in found), ExitStatus.GOOD)
+
+
+def summary(journal: Journal, results: Sequence[Result], report: Report | None = None) -> str:
+    """The suite and each case with its outcome, and what the gate says, as JSON."""
     cases = [
         {
             "board": result.case.board,
@@ -97,15 +104,22 @@ def summary(journal: Journal, results: Sequence[Result]) -> str:
         "counts": counts,
         "cases": cases,
     }
+    if report is not None:
+        document["gate"] = report_fields(report)
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def junit(journal: Journal, results: Sequence[Result], regressions: Mapping[str, str] | None = None) -> bytes:
+def junit(
+    journal: Journal,
+    results: Sequence[Result],
+    regressions: Mapping[str, str] | None = None,
+    lab_faults: Mapping[str, str] | None = None,
+) -> bytes:
     """JUnit XML: `classname` is the board, `failure` a failed case or a regression, `error` a lab fault.
 
-    `regressions` are texts by run id.
+    `regressions` and `lab_faults` are what the gate says of cases that have a number: texts by run id.
     """
-    regressions = regressions or {}
+    regressions, lab_faults = regressions or {}, lab_faults or {}
     suite = ET.Element("testsuite", name=journal.plan.name, tests=str(len(results)))
     failures = errors = 0
     for result in results:
@@ -125,6 +139,9 @@ def junit(journal: Journal, results: Sequence[Result], regressions: Mapping[str,
             failures += 1
             message = _xml(regressions[result.finished.run_id])
             ET.SubElement(case, "failure", type="regression", message=message)
+        elif result.good and result.finished.run_id in lab_faults:
+            errors += 1
+            ET.SubElement(case, "error", type="lab", message=_xml(lab_faults[result.finished.run_id]))
         elif not result.good and result.lab_fault:
             errors += 1
             ET.SubElement(case, "error", type="lab", message=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from benchrunner import __version__
 from benchrunner.board import Board, BoardKind
@@ -18,11 +19,18 @@ from benchrunner.record import (
 )
 from benchrunner.suite.plan import PlannedCase
 
+NOT_RUN: Final = "not run"
+REFUSED: Final = "refused"
 _FIDELITY = {"real": Fidelity.MEASURED, "emulate": Fidelity.EMULATED, "sim": Fidelity.SIMULATED}
 
 
-def not_run(case: PlannedCase, board: Board, reason: str, *, suite_run: str, place: str) -> Measurement:
-    """The record of a case that gave none of its own. `fidelity` is what was wanted."""
+def not_run(
+    case: PlannedCase, board: Board, reason: str, *, suite_run: str, place: str, refused: bool = False
+) -> Measurement:
+    """The record of a case that gave none of its own. `fidelity` is what was wanted.
+
+    `refused`: model, engine or options are at fault, and not the board or the lab.
+    """
     # With the whole of a run; a suite in which nothing fails never needs it in its own process.
     from benchrunner.run.provenance import installed_packages, revision
 
@@ -51,7 +59,7 @@ def not_run(case: PlannedCase, board: Board, reason: str, *, suite_run: str, pla
         fidelity=_FIDELITY[case.target],
         outcome=Outcome.FAILED,
         reason=reason,
-        step="not run",
+        step=REFUSED if refused else NOT_RUN,
         latency=missing,
         layers=missing,
         footprint=Footprint(missing, missing, missing, missing, missing, missing),

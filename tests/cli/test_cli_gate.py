@@ -161,4 +161,9 @@ def test_a_suspect_is_run_again_by_the_command_of_its_record(
     printed = capsys.readouterr()
     assert "run once more" in printed.err
     assert "found again" in printed.out
-    assert len(list(Path("results").rglob("2*.json"))) == 3  # the run again is a record, too
+    assert "is not kept" not in printed.err
+    (again,) = Path("results/confirmations").rglob("2*.json")  # evidence, and no night of its own
+    assert len(store.load_runs([Path("results")]).runs) == 2
+    assert store.load_run(again).document.measurements[0].provenance.image_sha256 == (
+        now.provenance.image_sha256
+    )

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Final
 
+from benchrunner import kept
 from benchrunner.deadline import Deadline
 from benchrunner.errors import (
     BenchrunnerError,
@@ -94,6 +95,9 @@ def run_linux_case(request: RunRequest, observer: Observer) -> CaseResult:
             path = save_run(
                 RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
             )
+            model = prepared.model_bytes
+            if problem := kept.keep(request.results, prepared.case.model_sha256, kept.MODEL, model):
+                observer.note(problem)
     except StoreError as error:  # a full disk must not cost the numbers: whoever called still gets them
         return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
     except KeyboardInterrupt:
