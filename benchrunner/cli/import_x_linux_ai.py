@@ -15,8 +15,8 @@ from benchrunner.record import Fidelity
 _EXAMPLES = """\b
 Examples:
   x-linux-ai-benchmark -d /usr/local/x-linux-ai/models | tee result.txt     (on the board)
-  benchrunner import-x-linux-ai result.txt --board stm32mp257f-dk
-  benchrunner import-x-linux-ai x-linux-ai-benchmark-result.json --board stm32mp157f-dk2 --models models/
+  benchrunner import-x-linux-ai result.txt --board stm32mp257f-dk --fidelity measured
+  benchrunner import-x-linux-ai result.json --board stm32mp157f-dk2 --models models/ --fidelity measured
 """
 
 
@@ -31,9 +31,8 @@ Examples:
 @click.option(
     "--fidelity",
     type=click.Choice([fidelity.value for fidelity in Fidelity]),
-    default=Fidelity.MEASURED.value,
-    show_default=True,
-    help="What the table was printed by; say so where it was no real board.",
+    required=True,
+    help="What printed the table: the table itself looks the same on a real and on a simulated board.",
 )
 @click.option(
     "--out",

@@ -33,7 +33,13 @@ _OPTIONS = (
         metavar="NAME",
         help="Linux board: environment variable that holds the password.",
     ),
-    click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Linux board."),
+    click.option(
+        "--threads",
+        type=click.IntRange(1, 256),
+        default=1,
+        show_default=True,
+        help="Linux board: threads of the interpreter; ST's published tables have 2 on boards with two CPUs.",
+    ),
     click.option(
         "--affinity", default=None, metavar="CPUS", help="Linux board: CPUs to stay on, such as 0 or 0-1,3."
     ),
@@ -73,6 +79,12 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="Linux board: how inferences are timed.",
+    ),
+    click.option(
+        "--xnnpack",
+        type=click.Choice(["on", "off"]),
+        default=None,
+        help="With --engine benchmark-model; default: what the board's build does.",
     ),
     click.option(
         "--board-python", default="python3", show_default=True, help="Linux board: its Python with a runtime."
@@ -118,6 +130,7 @@ def options_of(values: dict[str, Any]) -> LinuxOptions:
         runtime=values["runtime"],
         kernels=values["kernels"],
         timing=values["timing"],
+        xnnpack={"on": True, "off": False, None: None}[values["xnnpack"]],
     )
 
 

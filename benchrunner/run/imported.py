@@ -63,8 +63,8 @@ class ImportRequest:
     file: Path
     board: Board
     board_file_sha256: str
+    fidelity: Fidelity  # the table of a simulated board looks the same as a real one's
     models: Path | None = None  # folder with the models, by the names of the table
-    fidelity: Fidelity = Fidelity.MEASURED
     command: tuple[str, ...] = ()
 
 

@@ -87,6 +87,7 @@ class LinuxOptions:
     runtime: str = "auto"
     kernels: str = "default"
     timing: str = "auto"
+    xnnpack: bool | None = None  # of benchmark_model; None: its build's default
     system_root: str = ""  # where the board's /proc and /sys are
 
 

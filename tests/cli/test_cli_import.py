@@ -17,7 +17,7 @@ TABLE = DATA / "x_linux_ai_benchmark.txt"
 
 def run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["import-x-linux-ai", *map(str, arguments)])
+        cli.main(["import-x-linux-ai", "--fidelity", "measured", *map(str, arguments)])
     return int(caught.value.code or 0)
 
 
@@ -111,3 +111,13 @@ def test_a_table_of_a_simulated_board_can_be_called_one(tmp_path: Path) -> None:
     arguments = ("--board", "stm32mp257f-dk", "--out", tmp_path, "--fidelity", "simulated")
     assert run(TABLE, *arguments) == 1
     assert {m.fidelity for m in imported(tmp_path)} == {Fidelity.SIMULATED}
+
+
+def test_what_printed_a_table_has_to_be_said_as_the_table_does_not_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["import-x-linux-ai", str(TABLE), "--board", "stm32mp257f-dk", "--out", str(tmp_path)])
+    assert caught.value.code == 2
+    assert "--fidelity" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from benchrunner import table
 from benchrunner.board import load_board
 from benchrunner.cli import cli
-from benchrunner.errors import ToolMissingError
+from benchrunner.errors import ToolMissingError, UsageError
 from benchrunner.record import Fidelity, Measurement, NotMeasured, Outcome, Shares, TimingModel
 from benchrunner.report import Kind, Layout, render
 from benchrunner.run import RunRequest, run_case
@@ -82,6 +82,21 @@ def test_the_npu_is_the_boards_npu_and_tells_its_shares(folder: Path) -> None:
     assert isinstance(measurement.shares, Shares)
     assert isinstance(measurement.timing_model, TimingModel)
     assert "OpenVX" in measurement.timing_model.basis
+
+
+@pytest.mark.parametrize("state", ["on", "off"])
+def test_xnnpack_is_asked_for_and_is_part_of_the_case(folder: Path, state: str) -> None:
+    assert run("--engine", "benchmark-model", "--xnnpack", state).return_value == 0
+    measurement = stored()
+    assert measurement.case.options["xnnpack"] is (state == "on")
+    assert measurement.conditions["xnnpack_requested"] is (state == "on")
+
+
+def test_xnnpack_of_another_engine_is_refused_as_it_would_decide_nothing(folder: Path) -> None:
+    done = run("--xnnpack", "off")
+    assert isinstance(done.exception, UsageError)
+    assert "--kernels reference" in done.exception.hint
+    assert not Path("results").exists()
 
 
 def test_a_simulated_board_gets_a_stand_in_for_a_network_binary_and_the_record_says_so(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchrunner import lab
@@ -12,6 +12,7 @@ from benchrunner.deadline import Deadline
 from benchrunner.errors import BenchrunnerError, UsageError
 from benchrunner.run.linux.local import start_local
 from benchrunner.run.request import Observer, RunRequest
+from benchrunner.session.linux.conditions import Facts
 from benchrunner.transport.shell import Shell
 from benchrunner.transport.ssh import open_ssh
 from benchrunner.transport.ssh_target import SshTarget, ssh_target
@@ -25,6 +26,7 @@ class Reached:
     shell: Shell
     place: str
     counts_instructions: bool  # the nanoseconds of its clock are instructions
+    facts: Facts = field(default_factory=dict)  # of a board that was started for the run
 
 
 @contextmanager
@@ -37,16 +39,17 @@ def reach(request: RunRequest, observer: Observer) -> Iterator[Reached]:
     with ExitStack() as stack:
         if request.simulate or request.emulate:
             local = stack.enter_context(start_local(request, observer))
-            target, place, instructions = local.target, local.place, local.counts_instructions
+            target, place, facts = local.target, local.place, local.facts
+            instructions = local.counts_instructions
         else:
             target, place = _target(request)
-            instructions = False
+            instructions, facts = False, {}
             stack.enter_context(
                 lab.place_lock(f"ssh://{target.address}", " ".join(("benchrunner", *request.command)))
             )
         observer.note(f"{place or 'host'}: {target.description}")
         shell = stack.enter_context(_connected(request, target))
-        yield Reached(shell, place, instructions)
+        yield Reached(shell, place, instructions, facts)
 
 
 @contextmanager

@@ -127,6 +127,7 @@ def _measure(
                 )
             conditions = read_conditions(shell, soon(), root=root)
             _identify(request, conditions, draft)
+            draft.conditions |= reached.facts
             if options.tune:
                 how = stack.enter_context(tuned(shell, soon(), root=root))
                 draft.conditions |= {"tuned_cpus": how.cpus, "governor_before_tuning": how.was}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchrunner.errors import UsageError
 from benchrunner.run.request import Observer, RunRequest
+from benchrunner.session.linux.conditions import Facts
 from benchrunner.transport.ssh_target import SshTarget
 
 
@@ -18,6 +19,7 @@ class LocalBoard:
     target: SshTarget
     place: str
     counts_instructions: bool
+    facts: Facts = field(default_factory=dict)  # for the record: what the board cannot say itself
 
 
 @contextmanager
@@ -45,7 +47,8 @@ def _emulated(request: RunRequest, observer: Observer) -> Iterator[LocalBoard]:
 
     # Instructions are counted on one processor only: two threads need the board as fast as it gets.
     icount = request.linux.threads == 1
-    with emulated_linux(request.board, icount=icount, progress=observer.note) as board:
+    # Resumed where one has booted before: the same counts, without the boot.
+    with emulated_linux(request.board, icount=icount, warm=True, progress=observer.note) as board:
         target = SshTarget(
             host=board.host,
             user=board.user,
@@ -54,7 +57,13 @@ def _emulated(request: RunRequest, observer: Observer) -> Iterator[LocalBoard]:
             only_key_files=True,
             host_key=board.host_key,
         )
-        yield LocalBoard(target, f"emulated board, QEMU {board.qemu}", counts_instructions=board.icount)
+        facts: Facts = {
+            "emulator": f"QEMU {board.qemu}",
+            "emulator_icount": board.icount,
+            "emulator_image": board.image_key,
+            "emulator_resumed": board.warm,
+        }
+        yield LocalBoard(target, f"emulated board, QEMU {board.qemu}", board.icount, facts)
 
 
 @contextmanager

@@ -73,6 +73,7 @@ def prepare_linux(request: RunRequest) -> PreparedLinux:
             hint=f"it runs: {', '.join(board.engines)}",
         )
     _refuse_what_linux_lacks(request)
+    _refuse_what_the_engine_lacks(request)
     model = load_model(request.model)
     model_bytes = request.model.read_bytes()
     if hashlib.sha256(model_bytes).hexdigest() != model.sha256:
@@ -142,6 +143,8 @@ def _options(request: RunRequest) -> dict[str, str | int | bool]:
         found["timing"] = options.timing
     if options.runtime != "auto":
         found["runtime"] = options.runtime
+    if options.xnnpack is not None:
+        found["xnnpack"] = options.xnnpack
     if options.tune:
         found["tune"] = True
     return found
@@ -159,4 +162,14 @@ def _refuse_what_linux_lacks(request: RunRequest) -> None:
         raise UsageError(
             f"{request.board.id} runs Linux: {', '.join(given)} cannot be used with it",
             hint="it is reached with --host USER@HOST, a place of lab.toml, --sim or --emulate",
+        )
+
+
+def _refuse_what_the_engine_lacks(request: RunRequest) -> None:
+    """An option without effect would stand in the record as if it had decided about the number."""
+    options = request.linux
+    if options.xnnpack is not None and request.engine != "benchmark-model":
+        raise UsageError(
+            f"--xnnpack is an option of engine benchmark-model, not of {request.engine}",
+            hint="with engine tflite, --kernels reference runs without XNNPACK",
         )

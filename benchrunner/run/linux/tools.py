@@ -43,6 +43,7 @@ def copy(request: RunRequest, prepared: PreparedLinux, staging: Staging) -> Tool
         warmups=request.warmups,
         threads=options.threads,
         delegate=options.delegate,
+        xnnpack=options.xnnpack,
         affinity=options.affinity,
     )
 
