@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from host_machine import needs_debian_packages
 
 from benchrunner.board import load_board
 from benchrunner.deadline import Deadline
@@ -22,6 +23,7 @@ from benchrunner.linuxemu import EmulatedLinux, emulated_linux
 from benchrunner.runtime import Interpreter, KernelSet, natural_input
 from benchrunner.zoo import resolve_model
 
+pytestmark = needs_debian_packages
 BOOT_S = 400.0  # ten seconds on an idle machine; a test does not end because others keep it busy
 COMMAND_S = 180.0
 SAMPLES = 40

@@ -9,6 +9,7 @@ from pathlib import Path
 import pages_history
 import pytest
 from click.testing import CliRunner, Result
+from host_machine import BROWSERS, needs_browser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,8 +23,6 @@ from benchrunner.pages.gather import Content, gather
 from benchrunner.pages.markup import tag
 from benchrunner.pages.page import page
 from benchrunner.pages.site import write_site
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +72,7 @@ def test_five_hundred_cases_stay_small(content: Content) -> None:
     assert len(page(Content("many", cards, 500)).encode()) < 6_000_000
 
 
+@needs_browser
 def test_a_browser_shows_the_page_and_opens_the_case_of_a_link(content: Content, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page(content))
@@ -83,6 +83,7 @@ def test_a_browser_shows_the_page_and_opens_the_case_of_a_link(content: Content,
     assert "<th tabindex=" in dom, "the script ran"
 
 
+@needs_browser
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
 def test_the_page_as_a_picture_is_not_blank(content: Content, tmp_path: Path, width: int, dark: bool) -> None:
     file, picture = tmp_path / "report.html", tmp_path / "report.png"

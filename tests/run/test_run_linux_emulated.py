@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from host_machine import needs_debian_packages
 
 from benchrunner import metrics
 from benchrunner.cli import cli
@@ -13,6 +14,8 @@ from benchrunner.record import CounterUnit, Fidelity, Latency, Measurement, Outc
 from benchrunner.runtime import Interpreter, KernelSet
 from benchrunner.store import load_runs
 from benchrunner.zoo import resolve_model
+
+pytestmark = needs_debian_packages
 
 
 def run(board: str, model: str, results: Path) -> tuple[Measurement, str]:
