@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ LIMIT_BYTES: Final = (
     512 << 20
 )  # a thousand images of half a megabyte: weeks of nights that change every image
 
+LEAST_FREE_BYTES: Final = 64 << 20
+
 Kind = Literal["bin", "tflite"]
 IMAGE: Final[Kind] = "bin"
 MODEL: Final[Kind] = "tflite"
@@ -24,6 +27,9 @@ def keep(results: Path, sha256: str, kind: Kind, data: bytes) -> str:
     """Keep these bytes; returns what went wrong, which must not cost the case that is about to run."""
     path = _path(results, sha256, kind)
     try:
+        results.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(results).free < LEAST_FREE_BYTES:
+            return f"{path}: not kept: the last {LEAST_FREE_BYTES >> 20} MiB are for results"
         if path.is_file() and path.stat().st_size == len(data):
             os.utime(path)  # the oldest are removed first
         else:

@@ -79,7 +79,7 @@ class AgainByCommand:
         command = [*way.command, "--model", str(model)]
         image = self._image(candidate.image_sha256)
         other, note = self._baseline_of(record, candidate, baseline)
-        base = None if other is None else [*way.command, "--model", str(other[0]), "--image", str(other[1])]
+        base = None if other is None else [*way.command, *other]
         if image is not None:
             command += ["--image", str(image)]
         found = _Round([], [], note)
@@ -91,18 +91,24 @@ class AgainByCommand:
 
     def _baseline_of(
         self, record: Measurement, candidate: Point, baseline: Point
-    ) -> tuple[tuple[Path, Path] | None, str]:
-        """Model and image of the baseline; else why it cannot be run in turns."""
-        if record.case.board_class is BoardClass.LINUX:
-            return None, "a Linux board has no image of the baseline: compared with its nights"
-        if candidate.image_sha256 == baseline.image_sha256:
+    ) -> tuple[list[str] | None, str]:
+        """Options that make the command the baseline's; else why it cannot be run in turns."""
+        linux = record.case.board_class is BoardClass.LINUX
+        if linux and candidate.model_sha256 == baseline.model_sha256:
+            return None, "on a Linux board both nights ran the same file: compared with its nights"
+        if not linux and candidate.image_sha256 == baseline.image_sha256:
             return None, "both nights ran the same image: compared with its nights"
-        image = self._image(baseline.image_sha256)
         model = kept.find(self._folder, baseline.model_sha256, kept.MODEL)
-        if image is None or model is None:
+        if model is None:
+            name = baseline.model_sha256[:12]
+            return None, f"the baseline's model {name} is not kept: compared with its nights"
+        if linux:
+            return ["--model", str(model)], ""
+        image = self._image(baseline.image_sha256)
+        if image is None:
             name = baseline.image_sha256[:12] or "(no hash)"
             return None, f"the baseline's image {name} is not kept: compared with its nights"
-        return (model, image), ""
+        return ["--model", str(model), "--image", str(image)], ""
 
     def _measurement(self, point: Point) -> Measurement:
         path = record_path(self._folder, point.run_id)

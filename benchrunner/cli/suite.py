@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchrunner.cli.again import AgainByCommand
     from benchrunner.compare import Baseline, Report, Settings
     from benchrunner.suite.file import Target
+    from benchrunner.suite.plan import Plan
     from benchrunner.suite.reports import Result
 
 _EPILOG = """\b
@@ -93,7 +94,7 @@ def command(
     if only_list:
         for case in plan.cases:
             click.echo(f"{case.number:>4}  {case.target:<8} {case.title}  {case.runs} runs")
-        click.echo(f"{len(plan.cases)} cases on {len(plan.boards())} boards", err=True)
+        click.echo(_counted(plan), err=True)
         return ExitStatus.GOOD
 
     from benchrunner import kept
@@ -120,7 +121,7 @@ def command(
         journal = journal or journals.Journal(results, suite_run, plan)
         before = len(journal.finished())
         click.echo(
-            f"suite {plan.name}: {len(plan.cases)} cases on {len(plan.boards())} boards, run {suite_run}"
+            f"suite {plan.name}: {_counted(plan)}, run {suite_run}"
             + (f", going on after {before} finished cases" if going_on else ""),
             err=True,
         )
@@ -155,6 +156,11 @@ def command(
     click.echo(f"{len(found) - len(bad)} of {len(plan.cases)} cases good; run {suite_run}", err=True)
     status = exit_status(found, {row.case.number: row.exit_status for row in rows})
     return worst((status, *([report.status] if report else [])))
+
+
+def _counted(plan: Plan) -> str:
+    cases, boards = len(plan.cases), len(plan.boards())
+    return f"{cases} case{'s' * (cases != 1)} on {boards} board{'s' * (boards != 1)}"
 
 
 def _judge(

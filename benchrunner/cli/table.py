@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchrunner import store, table
+from benchrunner import table
 from benchrunner.errors import UsageError
 from benchrunner.report import Kind, Layout, render
 
@@ -45,11 +45,12 @@ def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> 
     RESULTS are folders or result files; by default the folder results/.
     """
     sources = results or (Path("results"),)
-    loaded = store.load_runs(sources)
-    rows = table.rows_of(loaded.runs)
-    if not rows and loaded.problems:
-        raise loaded.problems[0]
-    for problem in loaded.problems:
+    from benchrunner.history import load_rows
+
+    rows, problems = load_rows(sources)
+    if not rows and problems:
+        raise problems[0]
+    for problem in problems:
         click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
     if not rows:
         raise UsageError(

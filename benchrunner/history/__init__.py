@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchrunner.history.index import History, load_results, open_history
+from benchrunner.history.index import History, load_results, load_rows, open_history
 from benchrunner.history.metric import METRICS, Better, CellKey, Metric
 from benchrunner.history.points import Point, Run
 
@@ -15,5 +15,6 @@ __all__ = [
     "Point",
     "Run",
     "load_results",
+    "load_rows",
     "open_history",
 ]

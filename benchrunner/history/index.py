@@ -211,6 +211,18 @@ def load_results(
         return history.frame()
 
 
+def load_rows(sources: Sequence[Path]) -> tuple[list[Row], list[StoreError]]:
+    """All measurements of folders and documents, and what could not be read, as `store.load_runs` has them.
+
+    One folder that is large is asked by its index; the result is the same.
+    """
+    if len(sources) == 1 and sources[0].is_dir() and _worth_a_file(sources[0]):
+        with open_history(sources[0]) as history:
+            return history.rows(), history.problems
+    loaded = store.load_runs(sources)
+    return table.rows_of(loaded.runs), list(loaded.problems)
+
+
 def _open_local(folder: Path) -> History:
     notes: list[str] = []
     for path in _index_paths(folder):

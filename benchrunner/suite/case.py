@@ -69,7 +69,7 @@ def _request(order: Order, board: Board) -> RunRequest:
         command=tuple(sys.argv[1:]),
         run_id=order.run_id,
         suite_run=order.suite_run,
-        stopped_by="the suite",
+        stopped_by=f"the suite (a case may take {order.deadline_s} s)",
     )
     if board.kind is not BoardKind.LINUX:
         return replace(request, faults=parse(case.faults) if case.faults else None)

@@ -151,7 +151,8 @@ class Suite:
                 self._journal.started(case, run_id)
                 results, suite_run = self._journal.results.resolve(), self._journal.suite_run
                 lab_file = self._options.lab_file
-                lane.send(Order(case, run_id, suite_run, results, lane.place, lab_file))
+                deadline_s = self._plan.case_deadline_s
+                lane.send(Order(case, run_id, suite_run, results, lane.place, lab_file, deadline_s))
 
     def _receive(self, busy: Sequence[Lane]) -> None:
         by_connection = {lane.connection: lane for lane in busy if lane.connection is not None}

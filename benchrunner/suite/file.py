@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from benchrunner import config
-from benchrunner.board import board_ids
+from benchrunner.board import BoardKind, board_ids, load_board
 from benchrunner.config import FILE_CONFIG, Problem, UnusableError, Values, close_matches
+from benchrunner.errors import UsageError
+from benchrunner.zoo import list_models
 
 Target = Literal["real", "emulate", "sim"]
 
@@ -63,7 +65,36 @@ def load_suite(path: Path) -> SuiteFile:
     """Read a suite file; raises `ConfigError` naming every problem in it."""
     from dataclasses import replace
 
-    return replace(config.load(path, SuiteFile, [_rules]), folder=str(path.resolve().parent))
+    folder = path.resolve().parent
+    rules = [_rules, lambda values: _model_rules(values, folder)]
+    return replace(config.load(path, SuiteFile, rules), folder=str(folder))
+
+
+def _model_rules(values: Values, folder: Path) -> Iterator[Problem]:
+    """Every model must be there before the night begins."""
+    if not values.usable("matrix"):
+        return
+    names = [model.name for model in list_models()]
+    for index in range(len(values.at("matrix"))):
+        try:
+            models = values.at("matrix", index)["models"]
+        except UnusableError:
+            continue
+        for number, model in enumerate(models):
+            if any(fnmatchcase(name, model) for name in names) or _is_file(folder, model):
+                continue
+            hint = close_matches(model, names) or "`benchrunner models` lists the zoo"
+            yield Problem(
+                ("matrix", index, "models", number),
+                f"a model of the zoo, or a file beside the suite file (in {folder}), with * and ?",
+                f"{config.show(model)} ({hint})",
+            )
+
+
+def _is_file(folder: Path, pattern: str) -> bool:
+    if any(character in pattern for character in "*?") and not Path(pattern).is_absolute():
+        return any(folder.glob(pattern))
+    return (folder / pattern).is_file() or Path(pattern).is_file()
 
 
 def _rules(values: Values) -> Iterator[Problem]:
@@ -91,6 +122,8 @@ def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Prob
     for key in ("boards", "models"):
         if not matrix[key]:
             yield Problem(("matrix", index, key), "at least one", "an empty list")
+    for number, fault in enumerate(matrix.get("faults", ())):
+        yield from _fault_rules(("matrix", index, "faults", number), fault, matrix["boards"], known)
     for number, board in enumerate(matrix["boards"]):
         if not any(fnmatchcase(each, board) for each in known):
             hint = close_matches(board, known)
@@ -110,3 +143,21 @@ def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Prob
     target = matrix.get("target") or (values.at("target") if values.usable("target") else "real")
     if matrix.get("faults") and target == "real":
         yield Problem(("matrix", index, "faults"), 'target = "sim" or "emulate" for faults', "a real board")
+
+
+def _fault_rules(
+    where: tuple[str | int, ...], fault: str, patterns: list[str], known: list[str]
+) -> Iterator[Problem]:
+    """A fault must be one that the boards of its matrix know."""
+    from benchrunner.simulator.faults import parse
+    from benchrunner.simulator.linux import parse_linux
+
+    boards = [load_board(board) for board in known if any(fnmatchcase(board, one) for one in patterns)]
+    for parser in {parse_linux if board.kind is BoardKind.LINUX else parse for board in boards}:
+        try:
+            parser((fault,))
+        except UsageError as error:
+            yield Problem(
+                where, "a fault that the boards know", f"{config.show(fault)} ({error.hint or error.message})"
+            )
+            return

@@ -34,6 +34,7 @@ class Order:
     results: Path
     place: str | None
     lab_file: Path | None = None
+    deadline_s: int = 0  # for the record of a case that is stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,13 @@ class _Teller:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._last_s = 0.0
+        self._last_s, self._step = 0.0, ""
 
     def __call__(self, text: str) -> None:
-        now_s = time.monotonic()
-        if now_s - self._last_s >= _TELL_EVERY_S:
-            self._last_s = now_s
+        now_s, step = time.monotonic(), text.partition(" ")[0]
+        # A new step is always told: it is what a case that hangs is said to hang in.
+        if step != self._step or now_s - self._last_s >= _TELL_EVERY_S:
+            self._last_s, self._step = now_s, step
             self._connection.send(Step(text))
 
 

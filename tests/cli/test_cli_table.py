@@ -86,6 +86,18 @@ def test_a_damaged_document_is_a_warning_on_standard_error(
     assert printed.err.startswith("warning: results/20261122T020000Z-00000000.json: not a result")
 
 
+def test_the_index_of_a_large_folder_gives_the_same_table_and_warnings(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (results / "20261122T020000Z-00000000.json").write_text("{")
+    assert run("--format", "json") == 0
+    documents = capsys.readouterr()
+    (results / ".index.sqlite").touch()  # where there is an index it is used, however small the folder
+    assert run("--format", "json") == 0
+    assert capsys.readouterr() == documents
+    assert (results / ".index.sqlite").stat().st_size > 0
+
+
 def test_only_a_newer_document_is_an_error_with_the_fix(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchrunner.cli import cli
-from benchrunner.errors import ConfigError, ModelError, UsageError
+from benchrunner.errors import ConfigError, UsageError
 from benchrunner.suite.file import load_suite
 from benchrunner.suite.plan import make_plan
 
@@ -67,6 +67,8 @@ def test_the_plans_hash_follows_the_cases_and_the_files(tmp_path: Path) -> None:
         ('name = "n"\n' + MATRIX.replace("747i", "747"), r"night.toml:3.*boards\[0\].*'stm32h747i-disco'"),
         (f'name = "n"\n{MATRIX}runs = [0]\n', r"runs\[0\]: expected 1 to 100000, found 0"),
         (f'name = "n"\n{MATRIX}faults = ["nack_block=1"]\n', "faults: expected target"),
+        (f'name = "n"\ntarget = "sim"\n{MATRIX}faults = ["nack_blok=1"]\n', "did you mean nack_block"),
+        ('name = "n"\n' + MATRIX.replace("0.25", "0.52"), r"night.toml:4:11: .*'fdmobilenet_0.25_128_int8'"),
         (f'name = ""\ncase_deadline_s = 0\n{MATRIX}', "case_deadline_s: expected 1 or more, found 0"),
         ('name = "n"\nmatrix = []\n', "at least one"),
         (f'name = "n"\ntarget = "board"\n{MATRIX}', '"real" or "emulate" or "sim"'),
@@ -81,7 +83,7 @@ def test_a_mistake_is_named_with_its_line_and_what_was_meant(tmp_path: Path, tex
 
 def test_models_that_are_not_there_and_suites_without_a_case_are_errors(tmp_path: Path) -> None:
     text = 'name = "n"\n' + MATRIX.replace("fdmobilenet_0.25_128_int8", "none/*.tflite")
-    with pytest.raises(ModelError, match="no model of the zoo and no file in"):
+    with pytest.raises(ConfigError, match=r"night.toml:4:11: matrix\[0\].models\[0\]: expected a model of"):
         make_plan(load_suite(suite(tmp_path, text)))
     text = f'name = "n"\nexclude = [{{ board = "*" }}]\n{MATRIX}'
     with pytest.raises(UsageError, match="has no case"):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ from benchrunner.firmware.simulated import simulated_image
 from benchrunner.history import open_history
 from benchrunner.record import Latency, RunDocument
 from benchrunner.runtime import ORACLE
+from benchrunner.zoo import resolve_model
 
 SUITE = """\
 name = "night"
@@ -142,3 +144,26 @@ def test_an_image_that_is_not_for_the_board_or_the_model_is_refused(
     assert "of model" in capsys.readouterr().err
     assert run("run", "--board", "stm32h747i-disco", "--sim", "--image", "night.toml") == 2
     assert run("run", "--board", "stm32mp157f-dk2", "--sim", "--image", built) == 2
+
+
+def test_two_models_of_one_name_on_a_linux_board_are_run_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("night.toml").write_text(
+        'name = "n"\ntarget = "sim"\n[[matrix]]\nboards = ["stm32mp157f-dk2"]\nmodels = ["m.tflite"]\n'
+        "starts = [12]\nruns = [3]\n"
+    )
+    shutil.copy(resolve_model("fdmobilenet_0.25_128_int8"), "m.tflite")
+    assert run("suite", "night.toml") == 0
+    assert run("baseline", "set", "main") == 0
+    shutil.copy(resolve_model("st_fdmobilenet_v1_128_int8"), "m.tflite")
+    across = ("--across", "model_sha256", "--across", "input_sha256", "--confirm")
+    assert run("suite", "night.toml", "--baseline", "main", *across, "--json", "s.json") == 1
+    cells = {one["metric"]: one for one in json.loads(Path("s.json").read_text())["gate"]["cells"]}
+    assert (cells["latency"]["verdict"], cells["latency"]["reason"]) == ("regressed", "found again 2 times")
+    ran = [
+        store.load_run(path).document.measurements[0].case.model_sha256
+        for path in sorted(Path("results/confirmations").rglob("2*.json"))
+    ]
+    assert sorted(Counter(ran).values()) == [2, 2], "two rounds, which all metrics share"
