@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import posixpath
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from benchrunner.deadline import Deadline
@@ -63,7 +64,7 @@ class Files:
         self.usable = False
         try:
             self._limit(deadline, what)
-            with self._sftp.open(partial, "wbx") as file:
+            with self._opened(partial, "wbx") as file:
                 file.chmod(mode)
                 self._write(file, data, deadline, what, progress)
             found_bytes = int(self._sftp.stat(partial).st_size)
@@ -84,7 +85,7 @@ class Files:
         self.usable = False
         try:
             self._limit(deadline, what)
-            with self._sftp.open(path, "rb") as file:
+            with self._opened(path, "rb") as file:
                 while piece := bytes(file.read(_PIECE_BYTES)):
                     data += piece
                     if len(data) > max_bytes:
@@ -97,6 +98,16 @@ class Files:
 
     def close(self) -> None:
         close_channel(self._channel)
+
+    @contextmanager
+    def _opened(self, path: str, mode: str) -> Iterator[Any]:
+        with self._sftp.open(path, mode) as file:
+            try:
+                yield file
+            except BaseException:
+                # Closing waits for an answer: not until the deadline where Ctrl-C meets a server that hangs.
+                self._channel.settimeout(_REMOVE_S)
+                raise
 
     def _remove(self, path: str) -> None:
         """Remove a file, as far as that is possible."""

@@ -128,6 +128,13 @@ def test_conditions_that_move_are_a_degraded_record_with_its_reason(
     assert isinstance(measurement.latency, Latency)
 
 
+def test_a_case_too_short_to_see_others_at_work_is_degraded_by_what_was_seen_before_it(run: Run) -> None:
+    measurement = run("load=2", runs=1).measurement
+
+    assert measurement.outcome is Outcome.DEGRADED
+    assert "load 2.00 (limit 0.5): others are at work" in measurement.reason
+
+
 def test_a_busy_board_is_refused_by_policy(run: Run) -> None:
     with pytest.raises(NotFitError, match="load"):
         run("load=1.5", policy=Policy.REFUSE)

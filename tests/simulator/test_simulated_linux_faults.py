@@ -338,3 +338,14 @@ def test_a_board_without_password_lets_root_in(tmp_path: Path) -> None:
         done: subprocess.CompletedProcess[bytes] = client.ssh("whoami")
 
     assert done.stdout == b"root\n"
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_hangs_over_a_file() -> None:
+    def interrupted(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with shell_on(BOARD, LinuxFaults(hang_in=At("put", 1))) as shell:
+        deadline = Deadline(10 * DEADLINE_S)
+        with pytest.raises(KeyboardInterrupt):
+            shell.put(bytes(100_000), "/tmp/model.tflite", deadline, progress=interrupted)
+        assert deadline.remaining_s() > 5 * DEADLINE_S

@@ -34,6 +34,7 @@ from benchrunner.session.linux.preflight import (
     judge,
     looks_busy,
     other_cpus,
+    others_at_work,
     unfit,
 )
 from benchrunner.session.linux.tune import recover, tuned
@@ -220,6 +221,7 @@ def _fit(request: RunRequest, prepared: PreparedLinux, reached: Reached, draft: 
     if looks_busy(conditions, options.fit):
         time.sleep(_SECOND_LOOK_S)
         later = read()
+    draft.busy_before = others_at_work(conditions, later, options.fit)
     problems = unfit(conditions, later, model_bytes=len(prepared.model_bytes), limits=options.fit)
     judge(problems, options.policy, draft.port)
     draft.warnings += problems
@@ -238,4 +240,6 @@ def _moved(request: RunRequest, before: Conditions, after: Conditions, draft: Li
         draft.conditions_after["other_cpus"] = f"{others:.2f}"
     # What a tool's process took is not known: it would count as somebody else's.
     own_cpu_s = draft.own_cpu_s if request.engine == tflite.ENGINE else float("inf")
-    return degradations(before, after, draft.frequencies, own_cpu_s=own_cpu_s, limits=request.linux.fit)
+    found = degradations(before, after, draft.frequencies, own_cpu_s=own_cpu_s, limits=request.linux.fit)
+    # A short case may end within what the harness's own commands are allowed to use.
+    return [*found, draft.busy_before] if draft.busy_before else found

@@ -38,6 +38,7 @@ class LinuxDraft:
     warnings: list[str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     frequencies: list[dict[int, tuple[int, int]]] = field(default_factory=list)  # of each start, in kHz
+    busy_before: str = ""  # load of others before the case, as a sentence
     own_cpu_s: float = 0.0  # of the processes that were measured
 
     def reached(self, conditions: Conditions, *, generic: bool) -> None:

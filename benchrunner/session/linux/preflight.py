@@ -52,21 +52,32 @@ def looks_busy(conditions: Conditions, limits: FitLimits) -> bool:
     return conditions.load_1min is not None and conditions.load_1min > limits.load_1min
 
 
+def others_at_work(conditions: Conditions, later: Conditions | None, limits: FitLimits) -> str:
+    """The load of others before the case, as a sentence; empty where there is none to speak of.
+
+    `later` is a second reading where the first looked busy: what was done in between is what counts.
+    """
+    if not looks_busy(conditions, limits):
+        return ""
+    busy = other_cpus(conditions, later, limits.reading_cpu_s) if later is not None else None
+    if busy is not None and busy <= limits.other_cpu_share:
+        return ""
+    return f"load {conditions.load_1min:.2f} (limit {limits.load_1min:g}): others are at work"
+
+
 def unfit(
     conditions: Conditions, later: Conditions | None, *, model_bytes: int, limits: FitLimits
 ) -> list[str]:
     """What may spoil the numbers, one sentence each, before anything is measured.
 
-    `later` is a second reading where the first looked busy: what was done in between is what counts.
+    `later`: as for `others_at_work`.
     """
     found: list[str] = []
     for governor in conditions.governors:
         if governor != "performance" and _frequency_may_move(conditions):
             found.append(f"governor {governor!r}: the frequency may move during the run; --tune pins it")
-    if looks_busy(conditions, limits):
-        busy = other_cpus(conditions, later, limits.reading_cpu_s) if later is not None else None
-        if busy is None or busy > limits.other_cpu_share:
-            found.append(f"load {conditions.load_1min:.2f} (limit {limits.load_1min:g}): others are at work")
+    if busy := others_at_work(conditions, later, limits):
+        found.append(busy)
     for zone in conditions.zones:
         limit_c = zone.passive_c - limits.margin_c if zone.passive_c is not None else limits.hottest_c
         if zone.temperature_c >= limit_c:
