@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from benchrunner.compare import Verdict
 from benchrunner.pages.cards import BAD, UNSURE, value, verdict_of
 from benchrunner.pages.gather import Card, Content
 from benchrunner.record import Outcome
@@ -49,6 +50,8 @@ def _rows(cards: Sequence[Card]) -> str:
 def _change(one: Card) -> str:
     """The most serious finding with its size, or what the outcome says."""
     worst = verdict_of(one)
+    if worst == Verdict.SAME:
+        return worst  # of all cells: none of them is worth naming
     for finding in one.findings:
         if finding.verdict.value == worst:
             change = finding.comparison.change_percent
