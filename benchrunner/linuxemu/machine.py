@@ -132,9 +132,10 @@ class _Machine:
                 else:
                     self._resume(state, ports)
                 break
-            except LabError:
+            except LabError as error:
                 if state is not None:
                     state.unlink(missing_ok=True)  # whatever is wrong with it, the next board makes a new one
+                    error.hint = error.hint or "the saved state was thrown away: the next run boots anew"
                 raise
             except _PortTakenError:
                 self.stop()

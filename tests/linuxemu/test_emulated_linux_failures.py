@@ -191,6 +191,7 @@ def test_a_saved_state_that_qemu_refuses_is_thrown_away(boot: Path) -> None:
     ):
         pytest.fail("there is no board")
     assert "unknown section in the state" in caught.value.message
+    assert "the next run boots anew" in caught.value.hint
     assert f"exec:cat {state}" in (boot.parent / "calls").read_text()
     assert not state.exists()
     nothing_is_left(boot)
