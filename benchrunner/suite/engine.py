@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ _PRELOADED: Final = (
     "benchrunner.simulator.board",
 )
 _TICK_S: Final = 0.25
+_BESIDE_EACH_OTHER: Final = 2  # simulated boards at work for each core
+_SILENT_S: Final = 0.75  # a case tells where it is four times a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +137,23 @@ class Suite:
     def _feed(self, lanes: list[Lane], context: multiprocessing.context.ForkServerContext) -> None:
         """Give idle lanes their next case, as far as so many may run at once."""
         room = (self._options.jobs or len(lanes)) - sum(lane.order is not None for lane in lanes)
-        # A lane that has begun goes on before another begins: its board stays warm, and fewer processes live.
-        for lane in sorted(lanes, key=lambda each: each.process is None):
+        # Simulated and emulated boards compute all the time: more of them than cores only get in each other's
+        # way, and a conversation of two threads suffers most. One that has gone silent computes nothing.
+        now_s = time.monotonic()
+        computing = sum(
+            lane.order is not None and not lane.real and now_s - lane.heard_s < _SILENT_S for lane in lanes
+        )
+        local = (self._options.jobs or _BESIDE_EACH_OTHER * len(os.sched_getaffinity(0))) - computing
+        # Whoever has had the fewest cases is next, so that no board waits for the end of all others.
+        for lane in sorted(lanes, key=lambda each: each.done):
             if lane.order is not None or lane.set_aside:
                 continue
             queue = self._queue(lane)
             if not queue:
                 lane.end()
-            elif room > 0:
+            elif room > 0 and (lane.real or local > 0):
                 room -= 1
+                local -= not lane.real
                 if lane.process is None or not lane.process.is_alive():
                     lane.end()
                     lane.start_process(context, self._journal.folder, self._options.runner)
@@ -166,7 +177,7 @@ class Suite:
                 continue
             match answer:
                 case Step(text):
-                    lane.step = text
+                    lane.step, lane.heard_s = text, time.monotonic()
                 case Done() | Refused():
                     self._answered(lane, answer)
                 case _:

@@ -29,6 +29,7 @@ class Lane:
     lifeline: Connection | None = None
     order: Order | None = None
     began_s: float = 0.0
+    heard_s: float = 0.0  # the last time that its case said where it is
     stop_s: float | None = None  # told to stop then
     stop_reason: str = ""
     step: str = ""
@@ -55,6 +56,7 @@ class Lane:
     def send(self, order: Order) -> None:
         """Give the process its next case; a process that is gone shows when its answer is awaited."""
         assert self.connection is not None
+        self.heard_s = time.monotonic()
         self.order, self.began_s, self.stop_s, self.stop_reason, self.step = (
             order,
             time.monotonic(),
