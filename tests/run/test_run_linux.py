@@ -168,6 +168,8 @@ def test_a_board_that_is_none_cannot_pass_for_a_measured_one(
     result = checked(run_case(board.request("stm32mp257f-dk", system_root=root), Watching()))
 
     assert result.measurement.fidelity is fidelity
+    shown = row_of(result.measurement).latency_median_ms
+    assert isinstance(shown, NotMeasured) is (fidelity is Fidelity.EMULATED)
 
 
 def test_the_governor_is_pinned_for_the_case_and_given_back(board: Loopback) -> None:
