@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -173,8 +174,20 @@ class StepTimer:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let Ctrl-C and a scheduler's SIGTERM wait until the block is done."""
-    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python interrupts the main thread alone
+        return
+    # Not by the mask of this thread: the kernel then gives the signal to another one (a simulated board and
+    # the worker of a suite have several), and Python raises its KeyboardInterrupt here all the same.
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda which, _: came.append(which))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for which in dict.fromkeys(came):
+            signal.raise_signal(which)
