@@ -20,12 +20,17 @@ def sigterm_is_an_interrupt() -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_for_the_end_of_the_block_also_with_other_threads(number: signal.Signals) -> None:
     ended, done = threading.Event(), 0
-    other = threading.Thread(target=ended.wait)
+
+    def busy() -> None:
+        while not ended.is_set():  # wants the interpreter, too: that is when it looks for signals
+            pass
+
+    other = threading.Thread(target=busy)
     other.start()
     try:
         with uninterrupted():
             os.kill(os.getpid(), number)
-            for _ in range(100_000):  # many chances for the interpreter to raise it too early
+            for _ in range(1_000_000):  # many chances for the interpreter to raise it too early
                 done += 1
         pytest.fail("the signal was lost")
     except KeyboardInterrupt:
@@ -33,7 +38,7 @@ def test_a_signal_waits_for_the_end_of_the_block_also_with_other_threads(number:
     finally:
         ended.set()
         other.join()
-    assert done == 100_000
+    assert done == 1_000_000
     assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
 
 
