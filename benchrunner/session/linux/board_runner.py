@@ -36,7 +36,9 @@ METHODS = ("auto", "python", "native", "batched")
 CLOCK = time.CLOCK_MONOTONIC_RAW
 NS = 1_000_000_000
 GROUP_NS = NS // 5  # so long at most is measured between two looks at the output, and two lines of progress
-CHECK_EACH_NS = 1_000_000  # from here on a look at the output between two inferences disturbs nothing
+# A look at the output costs the next inference its warm caches, 1 to 4 % of one of 1 to 4 ms.
+CHECK_EACH_NS = 100_000_000
+CHEAP_NS = 1_000_000  # from here on a call from Python is taken to be below 1 %, where its cost is not known
 BATCH_NS = 2_000_000  # length of a batch: a thousand times the cost of reading the clock
 MAX_BATCH = 100_000
 SHARE_LIMIT = 0.01  # of the call in an inference, for `auto`
@@ -517,7 +519,7 @@ class Case:
         if request.timing == "native":
             return NativeTimer(loaded, runtime, request.native_library)
         if costs is None:
-            cheap = warm_ns >= CHECK_EACH_NS
+            cheap = warm_ns >= CHEAP_NS
         else:
             cheap = costs.by_method["python"] <= SHARE_LIMIT * warm_ns
         if cheap:
