@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from benchrunner.cli.outputs import write_output
 from benchrunner.cli.results import across_option, folder_option, opened, store_option
-from benchrunner.errors import StoreError
 
 
 @click.command(
@@ -55,7 +55,6 @@ def command(
     """Judge RUNS (as in `compare`; default: latest) by a baseline."""
     from benchrunner.cli.again import AgainByCommand
     from benchrunner.compare import Settings, check, load_baseline, select
-    from benchrunner.durable import write_atomic
     from benchrunner.report import comparison
     from benchrunner.report.gate_junit import junit
 
@@ -71,12 +70,7 @@ def command(
             told=lambda text: click.echo(f"  {text}", err=True),
         )
     if junit_file is not None:
-        try:
-            write_atomic(junit_file, junit(report))
-        except OSError as error:
-            raise StoreError(
-                f"{junit_file}: cannot write: {error.strerror or error}", hint="choose another file"
-            ) from error
+        write_output(junit_file, junit(report))
     if as_json:
         click.echo(comparison.report_json(report), nl=False)
     else:

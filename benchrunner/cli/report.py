@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchrunner.cli.outputs import write_output
 from benchrunner.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -47,16 +48,10 @@ def command(
 
         click.echo(comment(content), nl=False)
         return
-    from benchrunner.durable import write_atomic
     from benchrunner.pages.page import page
 
     data = page(content).encode()
-    try:
-        write_atomic(out, data)
-    except OSError as error:
-        raise StoreError(
-            f"{out}: cannot be written: {error.strerror}", hint="choose another --out"
-        ) from error
+    write_output(out, data)
     click.echo(f"{out}: {len(content.cards)} cases, {len(data) / 1e6:.2f} MB", err=True)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchrunner.cli.outputs import write_output
 from benchrunner.cli.results import across_option
-from benchrunner.errors import ExitStatus, StoreError
+from benchrunner.errors import ExitStatus
 
 if TYPE_CHECKING:
     from benchrunner.cli.again import AgainByCommand
@@ -102,7 +103,6 @@ def command(
     from benchrunner.cli.suite_progress import SuiteProgress
     from benchrunner.compare import Settings, load_baseline
     from benchrunner.compare.baselines import pinned
-    from benchrunner.durable import write_atomic
     from benchrunner.report import Kind, Layout, render
     from benchrunner.report.comparison import report_text
     from benchrunner.report.gate_junit import by_run
@@ -137,16 +137,10 @@ def command(
             results, found, baseline, settings, AgainByCommand(results, lab_file) if confirm else None
         )
     regressions, lab_faults = (by_run(report, kind) if report else {} for kind in ("failure", "error"))
-    try:
-        if junit_file is not None:
-            write_atomic(junit_file, junit(journal, found, regressions, lab_faults))
-        if json_file is not None:
-            write_atomic(json_file, summary(journal, found, report).encode())
-    except OSError as error:
-        raise StoreError(
-            f"{error.filename}: cannot be written: {error.strerror}",
-            hint="the records are under " + str(results),
-        ) from error
+    if junit_file is not None:
+        write_output(junit_file, junit(journal, found, regressions, lab_faults))
+    if json_file is not None:
+        write_output(json_file, summary(journal, found, report).encode())
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     click.echo(render([result.row for result in found], Kind.LATENCY, Layout.TEXT, width), nl=False)
     if report is not None:
