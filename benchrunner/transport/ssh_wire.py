@@ -94,7 +94,9 @@ class GuardedSocket:
                 self._carrier.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # not connected any more
-        self._carrier.close()
+            self._carrier.close()
+        else:
+            close_channel(self._carrier)
 
 
 def connect_tcp(target: SshTarget, deadline: Deadline) -> socket.socket:

@@ -29,6 +29,7 @@ from benchrunner.errors import (
 from benchrunner.transport.known_hosts import own_known_hosts
 from benchrunner.transport.ssh import accept_host_key, open_ssh
 from benchrunner.transport.ssh_target import SshTarget, ssh_target
+from benchrunner.transport.ssh_wire import GuardedSocket
 
 PASSWORD = "correct horse battery staple"
 
@@ -302,6 +303,21 @@ def test_a_board_behind_two_jump_hosts_is_reached_and_every_host_is_checked(
         two.stop()
         with pytest.raises(HostUnreachableError, match=r"cannot be reached through 127\.0\.0\.1"):
             open_ssh(target, soon())
+
+
+def test_the_end_of_a_way_through_a_host_that_has_just_gone_is_no_error() -> None:
+    class ChannelOfALostConnection:
+        """What paramiko's channels do when their connection's thread has not yet told them."""
+
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            raise EOFError
+
+    channel = ChannelOfALostConnection()
+    GuardedSocket(channel, 0).close()
+    assert channel.closed
 
 
 def test_a_user_that_the_board_does_not_have_is_refused(server: OpenSshServer) -> None:
