@@ -1,85 +1,23 @@
-"""Programs for files and folders: ls, mkdir, rm, mv, cp, chmod, touch, stat, find, df, du."""
+"""Programs that change files and folders: mkdir, rmdir, rm, mv, cp, ln, chmod, touch, mktemp."""
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import random
 import stat
-import time
 
-from benchrunner.simulator.linux.commands.options import BadUsageError, parse
-from benchrunner.simulator.linux.files import Node, Volume
-from benchrunner.simulator.linux.process import Process, Program, encode
-from benchrunner.simulator.linux.shell.patterns import matches
+from benchrunner.simulator.linux.commands.options import BadUsageError, needed, parse
+from benchrunner.simulator.linux.files import Node
+from benchrunner.simulator.linux.process import Process, Program
 
-_YEAR_S = 31_557_600
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-
-def _ls(process: Process) -> int:
-    options = parse(process, "lad1AhFrtRi", "", ("color=", "color"))
-    status = 0
-    files: list[tuple[str, Node]] = []
-    folders: list[tuple[str, Node]] = []
-    for name in sorted(options.rest) or ["."]:
-        try:
-            node = process.machine.files.find(
-                process.path(name), follow=not options.has("l", "d") or name.endswith("/")
-            )
-        except OSError as error:
-            process.stderr.write(encode(f"ls: cannot access '{name}': {error.strerror}\n"))
-            status = 2
-            continue
-        (folders if node.is_folder and not options.has("d") else files).append((name, node))
-    hidden = options.has("a", "A")
-    _list(process, files, long=options.has("l"), newest_first=options.has("t"), reverse=options.has("r"))
-    for number, (name, node) in enumerate(folders):
-        if len(options.rest) > 1:
-            process.out(("\n" if number or files else "") + f"{name}:\n")
-        if options.has("l"):
-            process.out(f"total {sum(_kib(child) for child in node.children.values())}\n")
-        entries = [(".", node), ("..", node)] if options.has("a") else []
-        entries += [each for each in sorted(node.children.items()) if hidden or not each[0].startswith(".")]
-        _list(
-            process, entries, long=options.has("l"), newest_first=options.has("t"), reverse=options.has("r")
-        )
-    return status
-
-
-def _kib(node: Node) -> int:
-    return -(-node.size_bytes // 4096) * 4 if stat.S_ISREG(node.mode) and node.made is None else 0
-
-
-def _list(
-    process: Process, entries: list[tuple[str, Node]], *, long: bool, newest_first: bool, reverse: bool
-) -> None:
-    if newest_first:
-        entries = sorted(entries, key=lambda entry: -entry[1].mtime)
-    if reverse:
-        entries = entries[::-1]
-    if not long:
-        process.out("".join(f"{name}\n" for name, _ in entries))
-        return
-    width = max((len(str(node.size_bytes)) for _, node in entries), default=1)
-    for name, node in entries:
-        process.check()
-        links = 2 + sum(child.is_folder for child in node.children.values()) if node.is_folder else 1
-        target = f" -> {node.target}" if node.is_link else ""
-        process.out(
-            f"{stat.filemode(node.mode)} {links} root root {node.size_bytes:{width}d} "
-            f"{_date(process, node.mtime)} {name}{target}\n"
-        )
-
-
-def _date(process: Process, when: float) -> str:
-    recent = abs(process.machine.wall_s() - when) < _YEAR_S / 2
-    return time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", time.gmtime(when))
 
 
 def _mkdir(process: Process) -> int:
     options = parse(process, "pv", "m", ("parents",))
     status = 0
-    for name in _needed(options.rest):
+    for name in needed(options.rest):
         try:
             path = process.path(name)
             if options.has("p", "parents"):
@@ -96,15 +34,9 @@ def _mkdir(process: Process) -> int:
     return status
 
 
-def _needed(names: list[str]) -> list[str]:
-    if not names:
-        raise BadUsageError("missing operand")
-    return names
-
-
 def _rmdir(process: Process) -> int:
     status = 0
-    for name in _needed(parse(process, "p").rest):
+    for name in needed(parse(process, "p").rest):
         try:
             process.machine.files.remove_folder(process.path(name))
         except OSError as error:
@@ -116,7 +48,7 @@ def _rmdir(process: Process) -> int:
 def _rm(process: Process) -> int:
     options = parse(process, "rRfvid")
     status = 0
-    for name in options.rest if options.has("f") else _needed(options.rest):
+    for name in options.rest if options.has("f") else needed(options.rest):
         path = process.path(name)
         if posixpath.normpath(path) == "/" and options.has("r", "R"):
             process.error("it is dangerous to operate recursively on '/'")
@@ -172,7 +104,7 @@ def _mv(process: Process) -> int:
             try:
                 process.machine.files.rename(process.path(source), process.path(target))
             except OSError as error:
-                if error.errno != 18:  # EXDEV: another volume, so it is copied
+                if error.errno != errno.EXDEV:  # to another volume a file is copied
                     raise
                 _copy(process, process.path(source), process.path(target))
                 _remove(process, process.path(source), recursive=True)
@@ -263,7 +195,7 @@ def _chmod(process: Process) -> int:
 
 def _touch(process: Process) -> int:
     status = 0
-    for name in _needed(parse(process, "acm", "dtr").rest):
+    for name in needed(parse(process, "acm", "dtr").rest):
         try:
             process.machine.files.open_for_writing(process.path(name)).mtime = process.machine.wall_s()
         except OSError as error:
@@ -295,152 +227,7 @@ def _mktemp(process: Process) -> int:
     return 0
 
 
-def _readlink(process: Process) -> int:
-    options = parse(process, "fnem")
-    base = process.arguments[0].rpartition("/")[2]
-    for name in _needed(options.rest):
-        files = process.machine.files
-        try:
-            if base == "realpath" or options.has("f", "e", "m"):
-                process.out(files.real_path(process.path(name)) + "\n")
-            else:
-                node = files.find(process.path(name), follow=False)
-                if not node.is_link:
-                    return 1
-                process.out(node.target + "\n")
-        except OSError:
-            return 1
-    return 0
-
-
-def _basename(process: Process) -> int:
-    names = _needed(process.arguments[1:])
-    if process.arguments[0].endswith("dirname"):
-        process.out((posixpath.dirname(names[0].rstrip("/")) or ".") + "\n")
-    else:
-        base = posixpath.basename(names[0].rstrip("/")) or "/"
-        process.out((base.removesuffix(names[1]) if len(names) > 1 else base) + "\n")
-    return 0
-
-
-def _stat(process: Process) -> int:
-    options = parse(process, "L", "c", ("format=",))
-    layout = options.values.get("c", options.values.get("format"))
-    for name in _needed(options.rest):
-        try:
-            node = process.machine.files.find(process.path(name))
-        except OSError as error:
-            process.error(f"cannot statx '{name}': {error.strerror}")
-            return 1
-        values = {
-            "%s": str(node.size_bytes),
-            "%a": f"{node.mode & 0o7777:o}",
-            "%n": name,
-            "%U": "root",
-            "%u": "0",
-        }
-        values |= {"%Y": str(int(node.mtime)), "%A": stat.filemode(node.mode), "%i": str(node.number)}
-        text = (
-            layout
-            if layout is not None
-            else "  File: %n\n  Size: %s\nAccess: (%a/%A)  Uid: ( %u/ %U)\nModify: %Y"
-        )
-        for code, value in values.items():
-            text = text.replace(code, value)
-        process.out(text + "\n")
-    return 0
-
-
-def _find(process: Process) -> int:
-    words = process.arguments[1:]
-    starts: list[str] = []
-    while words and not words[0].startswith("-"):
-        starts.append(words.pop(0))
-    tests = dict(zip(words[::2], words[1::2], strict=False))
-    pattern, kind = tests.get("-name"), tests.get("-type")
-    depth = int(tests["-maxdepth"]) if tests.get("-maxdepth", "").isdigit() else 40
-
-    def walk(path: str, node: Node, level: int) -> None:
-        process.check()
-        right = {"f": not node.is_folder and not node.is_link, "d": node.is_folder, "l": node.is_link}
-        if (pattern is None or matches(pattern, posixpath.basename(path))) and right.get(
-            kind or "", kind is None
-        ):
-            process.out(path + "\n")
-        for name, child in sorted(node.children.items()) if level < depth else []:
-            walk(f"{path.rstrip('/')}/{name}", child, level + 1)
-
-    status = 0
-    for start in starts or ["."]:
-        try:
-            walk(start, process.machine.files.find(process.path(start)), 0)
-        except OSError as error:
-            process.error(f"'{start}': {error.strerror}")
-            status = 1
-    return status
-
-
-def _df(process: Process) -> int:
-    options = parse(process, "hkmPTi", "tB")
-    files = process.machine.files
-    volumes = [volume for volume in files.volumes if volume.kind in ("ext4", "tmpfs")]
-    if options.rest:
-        try:
-            volumes = [files.volume_of(process.path(name)) for name in options.rest]
-        except OSError as error:
-            process.error(f"{options.rest[0]}: {error.strerror}")
-            return 1
-    head = "Size  Used Avail Use%" if options.has("h") else "1K-blocks     Used Available Use%"
-    if options.has("P") and not options.has("h"):
-        head = "1024-blocks     Used Available Capacity"
-    if options.has("m"):
-        head = "1M-blocks  Used Available Use%"
-    kind = " Type  " if options.has("T") else ""
-    process.out(f"Filesystem      {kind}{head} Mounted on\n")
-    for volume in volumes:
-        process.out(_df_line(volume, human=options.has("h"), mib=options.has("m"), kind=options.has("T")))
-    return 0
-
-
-def _df_line(volume: Volume, *, human: bool, mib: bool, kind: bool) -> str:
-    numbers = (volume.size_bytes, volume.used_bytes, volume.free_bytes)
-    percent = f"{-(-100 * volume.used_bytes // max(1, volume.size_bytes)):3d}%"
-    shown = f"{volume.kind:6s} " if kind else ""
-    if human:
-        columns = " ".join(f"{_human(number):>5s}" for number in numbers)
-    else:
-        columns = " ".join(f"{number >> (20 if mib else 10):9d}" for number in numbers)
-    return f"{volume.device:15s} {shown}{columns} {percent} {volume.mount}\n"
-
-
-def _human(size: float) -> str:
-    for unit in ("", "K", "M"):
-        if size < 1024:
-            return f"{size:.1f}{unit}" if unit and size < 10 else f"{size:.0f}{unit}"
-        size /= 1024
-    return f"{size:.1f}G"
-
-
-def _du(process: Process) -> int:
-    options = parse(process, "shkbam")
-
-    def total(node: Node) -> int:
-        own = node.size_bytes if options.has("b") else -(-len(node.content) // 4096) * 4096
-        return own + sum(total(child) for child in node.children.values() if not child.is_link)
-
-    for name in options.rest or ["."]:
-        try:
-            size = total(process.machine.files.find(process.path(name)))
-        except OSError as error:
-            process.error(f"cannot access '{name}': {error.strerror}")
-            return 1
-        shown = _human(size) if options.has("h") else str(size if options.has("b") else size >> 10)
-        process.out(f"{shown}\t{name}\n")
-    return 0
-
-
 PROGRAMS: dict[str, Program] = {
-    "ls": _ls,
     "mkdir": _mkdir,
     "rmdir": _rmdir,
     "rm": _rm,
@@ -450,12 +237,4 @@ PROGRAMS: dict[str, Program] = {
     "chmod": _chmod,
     "touch": _touch,
     "mktemp": _mktemp,
-    "readlink": _readlink,
-    "realpath": _readlink,
-    "basename": _basename,
-    "dirname": _basename,
-    "stat": _stat,
-    "find": _find,
-    "df": _df,
-    "du": _du,
 }

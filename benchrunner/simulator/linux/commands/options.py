@@ -63,6 +63,13 @@ def _next(arguments: list[str], option: str) -> str:
     return arguments.pop(0)
 
 
+def needed(names: list[str]) -> list[str]:
+    """`names`; raises `BadUsageError` where there is none."""
+    if not names:
+        raise BadUsageError("missing operand")
+    return names
+
+
 def inputs(process: Process, names: list[str]) -> Iterator[tuple[str, bytes | None]]:
     """(name, content) of every file, "-" being standard input; None after a message about one."""
     for name in names or ["-"]:
