@@ -56,6 +56,10 @@ def test_two_runs_on_an_emulated_board_count_the_same_instructions_and_give_the_
         assert measurement.conditions["emulator_icount"] is True
         assert str(measurement.conditions["emulator"]).startswith("QEMU ")
         assert len(str(measurement.conditions["emulator_image"])) >= 16
+        # The governor is recorded as its file has it, and as one that decides about nothing.
+        assert measurement.conditions["governor"] == "schedutil"
+        assert "without effect" in str(measurement.conditions["emulator_cpufreq"])
+        assert not any("governor" in warning for warning in measurement.warnings)
     assert medians[0] == pytest.approx(medians[1], rel=1e-4)
     assert medians[0] > 1_000_000  # the model has millions of multiplications
     # Never a board's time: neither in the summary nor in the table.

@@ -128,6 +128,16 @@ def test_conditions_that_move_are_a_degraded_record_with_its_reason(
     assert isinstance(measurement.latency, Latency)
 
 
+@pytest.mark.parametrize("tune", [True, False])
+def test_the_hint_to_pin_the_frequency_is_given_only_where_it_was_not_pinned(run: Run, tune: bool) -> None:
+    result = run("load=2", runs=1, tune=tune)
+
+    assert result.measurement.outcome is Outcome.DEGRADED
+    assert "let nothing else run on the board" in result.hint
+    assert ("--tune" in result.hint) is not tune
+    assert ("--tune" in " ".join(result.measurement.warnings)) is not tune
+
+
 def test_a_case_too_short_to_see_others_at_work_is_degraded_by_what_was_seen_before_it(run: Run) -> None:
     measurement = run("load=2", runs=1).measurement
 

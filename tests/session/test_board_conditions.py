@@ -177,6 +177,16 @@ def test_what_makes_a_board_unfit_is_said_and_refused_by_policy(
         judge(problems, Policy.REFUSE, "board")
 
 
+@pytest.mark.parametrize(("mark", "warned"), [("linux,dummy-virt", False), ("benchrunner,simulated", True)])
+def test_the_governor_of_an_emulated_board_moves_nothing_and_is_not_warned_of(
+    mark: str, warned: bool, tmp_path: Path
+) -> None:
+    board = read(board_folder(tmp_path, {"proc/device-tree/compatible": f"st,stm32mp257f-dk\0{mark}\0"}))
+
+    assert any("governor" in each for each in unfit(board, None, model_bytes=1, limits=LIMITS)) is warned
+    assert board.facts()["governor"] == "schedutil"
+
+
 def test_a_high_load_of_the_past_minute_is_no_problem_where_nothing_runs_now(tmp_path: Path) -> None:
     busy = read(board_folder(tmp_path / "1", {"proc/loadavg": "1.75 1 1 3/99 5\n"}))
     idle = read(board_folder(tmp_path / "2", {"proc/stat": "cpu  1000 0 502 98198 100 0 0 0 0 0\n"}))

@@ -65,7 +65,7 @@ def run_linux_case(request: RunRequest, observer: Observer) -> CaseResult:
             moved = _measure(request, prepared, reached, draft, timer, observer)
         if moved:
             outcome, reason = Outcome.DEGRADED, "; ".join(moved)
-            hint = "--tune pins the frequency; let nothing else run on the board"
+            hint = _advice(request, draft)
             if request.linux.policy is Policy.REFUSE:
                 status = ExitStatus.INCONCLUSIVE
     except KeyboardInterrupt:
@@ -229,6 +229,14 @@ def _fit(request: RunRequest, prepared: PreparedLinux, reached: Reached, draft: 
     draft.conditions |= before.moving_facts()
     draft.note_accelerator_clock(before.npu_clock_hz)
     return before
+
+
+def _advice(request: RunRequest, draft: LinuxDraft) -> str:
+    """What to do about conditions that moved: nothing that was done already, or has no effect there."""
+    if request.linux.tune:
+        return "let nothing else run on the board, and let it cool down"
+    alone = "let nothing else run on the board"
+    return alone if draft.fidelity is Fidelity.EMULATED else f"--tune pins the frequency; {alone}"
 
 
 def _moved(request: RunRequest, before: Conditions, after: Conditions, draft: LinuxDraft) -> list[str]:

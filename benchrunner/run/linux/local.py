@@ -62,6 +62,7 @@ def _emulated(request: RunRequest, observer: Observer) -> Iterator[LocalBoard]:
             "emulator_icount": board.icount,
             "emulator_image": board.image_key,
             "emulator_resumed": board.warm,
+            "emulator_cpufreq": "files of the emulation, without effect on what is counted",
         }
         yield LocalBoard(target, f"emulated board, QEMU {board.qemu}", board.icount, facts)
 
