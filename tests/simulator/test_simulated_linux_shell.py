@@ -12,7 +12,7 @@ from linux_shell import BoardShell
 from benchrunner.session.linux.conditions import parse_conditions
 from benchrunner.session.linux.scripts import CONDITIONS, TUNE
 from benchrunner.simulator.linux.process import MAX_PIPE_BYTES
-from benchrunner.simulator.linux.shell import interpreter
+from benchrunner.simulator.linux.shell import evaluation
 from benchrunner.transport.ssh_command import SCRIPT
 
 BOARDS = ("stm32mp257f-dk", "stm32mp157f-dk2", "stm32mp135f-dk")
@@ -171,7 +171,7 @@ def test_a_background_command_ends_when_it_is_killed_and_can_be_waited_for() -> 
 
 
 def test_a_loop_without_end_is_ended_by_the_board(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreter, "MAX_STEPS", 2000)
+    monkeypatch.setattr(evaluation, "MAX_STEPS", 2000)
 
     assert BoardShell().run("while :; do :; done").status == 137
     assert BoardShell().run("f() { f; }; f").status == 137
@@ -333,7 +333,7 @@ FUZZED = BoardShell()
 
 @pytest.fixture(autouse=True, scope="module")
 def _few_steps() -> object:
-    before, interpreter.MAX_STEPS = interpreter.MAX_STEPS, 3000
+    before, evaluation.MAX_STEPS = evaluation.MAX_STEPS, 3000
     yield
-    interpreter.MAX_STEPS = before
+    evaluation.MAX_STEPS = before
     FUZZED.machine.stopped.set()

@@ -13,6 +13,9 @@ from benchrunner.simulator.linux.shell.words import NAME
 if TYPE_CHECKING:
     from benchrunner.simulator.linux.shell.interpreter import Shell
 
+Builtin = Callable[["Shell", list[str]], int]
+"""The shell, and the words of the command with its name; the exit status."""
+
 
 class ShellExit(Exception):  # noqa: N818  # control flow, not an error
     def __init__(self, status: int) -> None:
@@ -188,7 +191,7 @@ def _command(shell: Shell, words: list[str]) -> int:
         return 0
     functions, shell.functions = shell.functions, {}
     try:
-        return shell._call(rest, {}, dict(shell.process.streams))
+        return shell.call(rest, {}, dict(shell.process.streams))
     finally:
         shell.functions = functions
 
@@ -216,7 +219,7 @@ def _type(shell: Shell, words: list[str]) -> int:
 def _exec(shell: Shell, words: list[str]) -> int:
     if len(words) == 1:
         return 0
-    raise ShellExit(shell._call(words[1:], {}, dict(shell.process.streams)))
+    raise ShellExit(shell.call(words[1:], {}, dict(shell.process.streams)))
 
 
 def _wait(shell: Shell, words: list[str]) -> int:
@@ -287,7 +290,7 @@ SPECIAL = frozenset(
 ) | {"trap", "unset"}
 """What is assigned before these stays (POSIX, special built-in utilities)."""
 
-BUILTINS: dict[str, Callable[[Shell, list[str]], int]] = {
+BUILTINS: dict[str, Builtin] = {
     ":": _true,
     "true": _true,
     "cd": _cd,

@@ -69,3 +69,16 @@ def _apply(shell: Shell, redirection: Redirection, streams: dict[int, object]) -
         raise OSError(
             error.errno, os.strerror(error.errno or 0), text, None, "create" if writing else None
         ) from None
+
+
+def redirection_text(error: OSError) -> str:
+    """What the shell says of an error of `redirected`."""
+    if error.errno == errno.EBADF:
+        return f"{error.filename}: Bad file descriptor"
+    verb = "create" if error.filename2 else "open"
+    reason = {errno.ENOENT: "No such file", errno.EISDIR: "Is a directory"}.get(
+        error.errno or 0, error.strerror or ""
+    )
+    if error.errno == errno.ENOENT and verb == "create":
+        reason = "Directory nonexistent"
+    return f"cannot {verb} {error.filename}: {reason}"
