@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchrunner.simulator.linux.process import Program
 from benchrunner.simulator.linux.tools.nbg import nbg_benchmark
 from benchrunner.simulator.linux.tools.onnxruntime import onnxruntime_perf_test
-from benchrunner.simulator.linux.tools.runner import python
+from benchrunner.simulator.linux.tools.python import python
 from benchrunner.simulator.linux.tools.tflite import benchmark_model
 from benchrunner.simulator.linux.tools.unified import x_linux_ai, x_linux_ai_benchmark
 

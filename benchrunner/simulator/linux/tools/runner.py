@@ -1,7 +1,8 @@
-"""Python on a simulated board: it runs the project's runner, whose protocol it answers, and nothing else."""
+"""The project's runner on a simulated board: it answers its protocol, in modelled time."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import random
@@ -12,14 +13,12 @@ from typing import Any
 from benchrunner.errors import BenchrunnerError, NoTimingModelError, UnsupportedOperatorError
 from benchrunner.model.cost import ModelCost
 from benchrunner.runtime import KernelSet
-from benchrunner.simulator.linux.process import Process, encode
+from benchrunner.simulator.linux.process import Process
 from benchrunner.simulator.linux.tools.network import BASE_BYTES, Execution, Network, load_network
+from benchrunner.simulator.linux.tools.runner_request import RUNTIMES, RunnerError, checked_request
 
-_MARKS = (b"MAX_REQUEST_BYTES", b'"hello"', b"invokes_per_sample")
 _VERSION = re.compile(rb"^VERSION = (\d{1,6})$", re.MULTILINE)
 _MAX_REQUEST_BYTES = 1 << 20
-_RUNTIMES = ("tflite_runtime", "ai_edge_litert", "tensorflow")
-_METHODS = ("auto", "python", "native", "batched")
 # A call from Python takes 4700 instructions more than one from C on 64-bit Arm, 5200 on 32-bit; batched calls
 # skip the wrapper's Python part. At 1.5 cycles for an instruction, which is an assumption.
 _CALL_CYCLES = {"aarch64": 7_000, "armv7l": 7_800}
@@ -30,70 +29,7 @@ _LINES_AT_ONCE = 16
 _HUGE_BYTES = 8 << 20
 
 
-class _RunnerError(Exception):
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind, self.message = kind, message
-
-
-def python(process: Process) -> int:
-    """The program python3."""
-    words = process.arguments[1:]
-    while words and words[0] in ("-u", "-I", "-S", "-B", "-E", "-s"):
-        words = words[1:]
-    version = process.machine.profile.python
-    if words[:1] in (["-V"], ["--version"]):
-        process.out(f"Python {version}\n")
-        return 0
-    if words[:1] == ["-c"] and len(words) > 1:
-        return _one_liner(process, words[1], words[2:])
-    if not words:
-        return _refused(process, "an interactive Python")
-    try:
-        script = process.machine.files.read(process.path(words[0]))
-    except OSError as error:
-        process.stderr.write(
-            encode(
-                f"python3: can't open '{process.path(words[0])}': [Errno {error.errno}] {error.strerror}\n"
-            )
-        )
-        return 2
-    if not all(mark in script for mark in _MARKS):
-        return _refused(process, words[0])
-    return _Runner(process, script).run()
-
-
-def _refused(process: Process, what: str) -> int:
-    process.stderr.write(
-        encode(f"python3: {what}: this simulated board runs no Python but benchrunner's own runner\n")
-    )
-    return 1
-
-
-def _one_liner(process: Process, code: str, words: list[str]) -> int:
-    """The two that a harness needs: a hash, and the version of the runtime."""
-    profile = process.machine.profile
-    if "hashlib.sha256" in code and "sys.argv[1]" in code and words:
-        try:
-            data = process.machine.files.read(process.path(words[0]))
-        except OSError as error:
-            process.stderr.write(encode(f"[Errno {error.errno}] {error.strerror}: '{words[0]}'\n"))
-            return 1
-        process.out(hashlib.sha256(data).hexdigest() + "\n")
-        return 0
-    match = re.fullmatch(r"import (\w+); ?print\((\w+)\.__version__\)", code.strip())
-    known = {"tflite_runtime": profile.tflite, "onnxruntime": profile.onnxruntime, "numpy": "1.26.4"}
-    if match and match[1] == match[2]:
-        missing = process.machine.faults.no_runtime and match[1] == "tflite_runtime"
-        if match[1] in known and not missing:
-            process.out(known[match[1]] + "\n")
-            return 0
-        process.stderr.write(encode(f"ModuleNotFoundError: No module named '{match[1]}'\n"))
-        return 1
-    return _refused(process, "-c")
-
-
-class _Runner:
+class Runner:
     """One start, event by event (docs/board-runner.md)."""
 
     def __init__(self, process: Process, script: bytes) -> None:
@@ -103,9 +39,9 @@ class _Runner:
         self._pending: list[str] = []
         self._samples = 0
         self._frequencies: list[int] = []
-        self._clean_crc: int | None = None
 
     def run(self) -> int:
+        """The exit status of the process."""
         faults = self._machine.faults
         try:
             raw = self._read_request()
@@ -114,11 +50,11 @@ class _Runner:
             try:
                 fields = json.loads(raw)
             except (ValueError, RecursionError) as error:
-                raise _RunnerError("request", f"not JSON: {error}") from None
+                raise RunnerError("request", f"not JSON: {error}") from None
             if not isinstance(fields, dict):
-                raise _RunnerError("request", "expected one JSON object")
-            self._case(_checked(fields, self._version))
-        except _RunnerError as problem:
+                raise RunnerError("request", "expected one JSON object")
+            self._case(checked_request(fields, self._version))
+        except RunnerError as problem:
             self._send({"event": "error", "kind": problem.kind, "message": problem.message})
             self._flush()
             return 1
@@ -157,25 +93,8 @@ class _Runner:
 
     def _case(self, request: dict[str, Any]) -> None:
         process, profile = self._process, self._machine.profile
-        if request["affinity"] is not None:
-            cpus = tuple(sorted({cpu for cpu in request["affinity"] if 0 <= cpu < profile.linux.cpus}))
-            if not cpus:
-                raise _RunnerError("affinity", f"CPUs {request['affinity']}: [Errno 22] Invalid argument")
-            process.cpus = cpus
-        wanted = request["runtime"]
-        if self._machine.faults.no_runtime or wanted not in ("auto", "tflite_runtime"):
-            names = " or ".join(_RUNTIMES if wanted == "auto" else (wanted,))
-            raise _RunnerError("no_runtime", f"no {names} for /usr/bin/python3")
-        self._send(
-            {
-                "event": "hello",
-                "version": self._version,
-                "python": profile.python,
-                "runtime": "tflite_runtime",
-                "runtime_version": profile.tflite,
-                "pid": process.pid,
-            }
-        )
+        self._pin(request["affinity"])
+        self._greet(request["runtime"])
         base = BASE_BYTES[profile.architecture]
         self._memory("before", base)
         self._flush()
@@ -208,12 +127,36 @@ class _Runner:
         )
         self._flush()
 
+    def _pin(self, wanted: list[int] | None) -> None:
+        if wanted is None:
+            return
+        cpus = tuple(sorted({cpu for cpu in wanted if 0 <= cpu < self._machine.profile.linux.cpus}))
+        if not cpus:
+            raise RunnerError("affinity", f"CPUs {wanted}: [Errno 22] Invalid argument")
+        self._process.cpus = cpus
+
+    def _greet(self, runtime: str) -> None:
+        profile = self._machine.profile
+        if self._machine.faults.no_runtime or runtime not in ("auto", "tflite_runtime"):
+            names = " or ".join(RUNTIMES if runtime == "auto" else (runtime,))
+            raise RunnerError("no_runtime", f"no {names} for /usr/bin/python3")
+        self._send(
+            {
+                "event": "hello",
+                "version": self._version,
+                "python": profile.python,
+                "runtime": "tflite_runtime",
+                "runtime_version": profile.tflite,
+                "pid": self._process.pid,
+            }
+        )
+
     def _file(self, kind: str, path: str) -> bytes:
         try:
             return self._machine.files.read(self._process.path(path))
         except OSError as error:
             reason = "no such file" if kind == "model" else error.strerror
-            raise _RunnerError(kind, f"{path}: {reason}") from None
+            raise RunnerError(kind, f"{path}: {reason}") from None
 
     def _load(self, request: dict[str, Any]) -> tuple[Network, Execution, KernelSet]:
         machine, profile = self._machine, self._machine.profile
@@ -223,7 +166,7 @@ class _Runner:
             self._file("delegate", delegate)
             accelerated = profile.has_npu and delegate.rpartition("/")[2].startswith("libvx_delegate.so")
             if not accelerated:
-                raise _RunnerError(
+                raise RunnerError(
                     "delegate", f"{delegate}: could not load: no delegate that this board knows"
                 )
         data = self._file("model", request["model"])
@@ -231,7 +174,7 @@ class _Runner:
             message = (
                 "Didn't find op for builtin opcode 'CONV_2D' version '9'. An older runtime than the model's."
             )
-            raise _RunnerError("runtime_too_old", message)
+            raise RunnerError("runtime_too_old", message)
         # With a delegate, and for the reference, default delegates are off; since v6.1.1 they are off anyhow.
         plain = request["kernels"] == "reference" or delegate is not None or not profile.xnnpack
         kernels = KernelSet.BUILTIN if plain else KernelSet.XNNPACK
@@ -240,9 +183,9 @@ class _Runner:
             execution = Execution(self._process, network, threads=request["threads"], accelerated=accelerated)
             interpreter = network.interpreter(kernels)
         except (UnsupportedOperatorError, NoTimingModelError, BenchrunnerError) as error:
-            raise _RunnerError("model", error.message) from None
+            raise RunnerError("model", error.message) from None
         if execution.fell_back:
-            raise _RunnerError("delegate", f"{delegate} took no part of the model")
+            raise RunnerError("delegate", f"{delegate} took no part of the model")
         self._check_memory(network.cost)
         layers = len(network.layers)
         self._send(
@@ -262,15 +205,15 @@ class _Runner:
         from benchrunner.simulator.linux.procfs import memory_bytes
 
         if cost.constant_bytes + cost.live.peak_bytes > memory_bytes(self._machine)[1]:
-            raise _RunnerError("memory", "the board has not enough memory")
+            raise RunnerError("memory", "the board has not enough memory")
 
     def _check_inputs(self, network: Network, kernels: KernelSet, inputs: list[bytes]) -> None:
         wanted = network.interpreter(kernels).inputs
         if len(wanted) != len(inputs):
-            raise _RunnerError("input", f"the model takes {len(wanted)} inputs, {len(inputs)} were given")
+            raise RunnerError("input", f"the model takes {len(wanted)} inputs, {len(inputs)} were given")
         for index, (tensor, data) in enumerate(zip(wanted, inputs, strict=True)):
             if tensor.size_bytes != len(data):
-                raise _RunnerError(
+                raise RunnerError(
                     "input",
                     f"input {index} ({tensor.name}): expected {tensor.size_bytes} bytes, found {len(data)}",
                 )
@@ -279,7 +222,7 @@ class _Runner:
         try:
             outputs = network.outputs(inputs, kernels)
         except BenchrunnerError as error:
-            raise _RunnerError("model", error.message) from None
+            raise RunnerError("model", error.message) from None
         if self._machine.faults.wrong_output and outputs and outputs[0]:
             outputs = (bytes(byte ^ 0x5A for byte in outputs[0]), *outputs[1:])
         return outputs
@@ -321,7 +264,7 @@ class _Runner:
 
     def _method(self, request: dict[str, Any], warm_ns: int, call_ns: int) -> tuple[str, int]:
         if request["timing"] == "native":
-            raise _RunnerError("timing", "native library: the simulated board runs no machine code")
+            raise RunnerError("timing", "native library: the simulated board runs no machine code")
         cheap = call_ns <= _SHARE_LIMIT * warm_ns
         if request["timing"] == "python" or (request["timing"] == "auto" and cheap):
             return "python", call_ns
@@ -355,8 +298,8 @@ class _Runner:
             for path, data in zip(paths, outputs, strict=True):
                 files.write(self._process.path(path), data, mode=0o600)
         except OSError as error:
-            kind = "no_space" if error.errno == 28 else "request"
-            raise _RunnerError(kind, f"{folder}: {error.strerror}") from None
+            kind = "no_space" if error.errno == errno.ENOSPC else "request"
+            raise RunnerError(kind, f"{folder}: {error.strerror}") from None
         digests = [hashlib.sha256(data).hexdigest() for data in outputs]
         self._send({"event": "outputs", "files": paths, "sha256": digests})
 
@@ -368,43 +311,3 @@ def _described(tensor: Any) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "bytes": tensor.size_bytes,
     }
-
-
-def _checked(fields: dict[str, Any], version: int) -> dict[str, Any]:
-    """The request; raises `_RunnerError` as the runner itself does."""
-
-    def wrong(key: str, expected: str) -> _RunnerError:
-        return _RunnerError("request", f"{key}: expected {expected}, found {str(fields.get(key))[:100]!r}")
-
-    def whole(value: object, smallest: int) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= smallest
-
-    def texts(value: object) -> bool:
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-    if fields.get("version") != version:
-        raise wrong("version", str(version))
-    for key in ("model", "outputs"):
-        if not isinstance(fields.get(key), str) or not fields[key]:
-            raise wrong(key, "text")
-    if not texts(fields.get("inputs")):
-        raise wrong("inputs", "a list of text")
-    choices = {"runtime": ("auto", *_RUNTIMES), "kernels": ("default", "reference"), "timing": _METHODS}
-    for key, known in choices.items():
-        if fields.get(key) not in known:
-            raise wrong(key, "one of " + ", ".join(known))
-    for key, smallest in (("threads", 1), ("runs", 0)):
-        if not whole(fields.get(key), smallest):
-            raise wrong(key, f"an integer from {smallest}")
-    if fields.get("warmups") is not None and not whole(fields["warmups"], 0):
-        raise wrong("warmups", "an integer from 0")
-    affinity = fields.get("affinity")
-    if affinity is not None and not (
-        isinstance(affinity, list) and affinity and all(type(each) is int for each in affinity)
-    ):
-        raise wrong("affinity", "a list of integers")
-    for key in ("delegate", "calibration", "native_library"):
-        if fields.get(key) is not None and (not isinstance(fields[key], str) or not fields[key]):
-            raise wrong(key, "text")
-    optional = ("warmups", "affinity", "delegate", "calibration")
-    return {**fields, **{key: fields.get(key) for key in optional}}
