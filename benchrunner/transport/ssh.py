@@ -21,6 +21,7 @@ from benchrunner.transport.shell import MAX_OUTPUT_BYTES, Finished
 from benchrunner.transport.ssh_command import Command, command_line, ending_words, new_mark
 from benchrunner.transport.ssh_files import Files, NotWrittenError
 from benchrunner.transport.ssh_login import log_in
+from benchrunner.transport.ssh_proxy import ProxyProcess
 from benchrunner.transport.ssh_target import SshTarget
 from benchrunner.transport.ssh_wire import (
     GuardedSocket,
@@ -34,6 +35,7 @@ from benchrunner.transport.ssh_wire import (
     looked_up,
     plain,
     server_key,
+    with_epitaph,
 )
 
 _OVERHEAD_BYTES: Final = 8 << 20  # windows of two channels, headers, key exchange: beyond what was asked for
@@ -51,7 +53,8 @@ def open_ssh(target: SshTarget, deadline: Deadline) -> SshShell:
         for hop in (*target.jumps, target):
             transport, guarded = handshake(hop, chain.way_to(hop, deadline), deadline)
             chain.add(hop, transport, guarded)
-            log_in(transport, hop, deadline)
+            with with_epitaph(chain.nearest):
+                log_in(transport, hop, deadline)
             guarded.allow(_JUMP_BYTES)
         return SshShell(target, chain.take())
 
@@ -66,7 +69,8 @@ def accept_host_key(target: SshTarget, fingerprint: str, deadline: Deadline) -> 
         for hop in target.jumps:
             transport, guarded = handshake(hop, chain.way_to(hop, deadline), deadline)
             chain.add(hop, transport, guarded)
-            log_in(transport, hop, deadline)
+            with with_epitaph(chain.nearest):
+                log_in(transport, hop, deadline)
             guarded.allow(_JUMP_BYTES)
         transport, guarded = handshake(target, chain.way_to(target, deadline), deadline, check_key=False)
         chain.add(target, transport, guarded)
@@ -107,13 +111,20 @@ class _Chain:
     def add(self, hop: SshTarget, transport: Any, guarded: GuardedSocket) -> None:
         self._links.append((hop, transport, guarded))
 
+    @property
+    def nearest(self) -> GuardedSocket:
+        """What the first connection goes through, and all the others with it."""
+        return self._links[0][2]
+
     def take(self) -> list[tuple[SshTarget, Any, GuardedSocket]]:
         """The connections; whoever takes them closes them."""
         links, self._links = self._links, []
         return links
 
     def way_to(self, hop: SshTarget, deadline: Deadline) -> Any:
-        """A TCP connection, or a channel through the last host."""
+        """A TCP connection, a ProxyCommand, or a channel through the last host."""
+        if not self._links and hop.proxy_command is not None:
+            return ProxyProcess(hop.proxy_command, hop.address)
         if not self._links:
             return connect_tcp(hop, deadline)
         paramiko = paramiko_library()
@@ -147,11 +158,14 @@ class SshShell:
         self._links = links
         self._transport = links[-1][1]
         self._guarded = links[-1][2]
+        self._nearest = links[0][2]
         self._files: Files | None = None
 
     @property
     def description(self) -> str:
         via = "".join(f" through {hop.description}" for hop in self._target.jumps)
+        if any(hop.proxy_command is not None for hop in (self._target, *self._target.jumps)):
+            via += " through a ProxyCommand"
         return self._target.description + via
 
     @property
@@ -222,17 +236,18 @@ class SshShell:
         cut when the time is up and its own limits have not helped.
         """
         deadline.check(f"{self._target.address}: {what}")
-        if not self.alive:
-            raise ConnectionLostError(
-                f"{self._target.address}: the connection is gone; {what} was not started",
-                hint="connect again",
-            )
         self._guarded.allow(expected_bytes + _OVERHEAD_BYTES)
         watch = threading.Timer(deadline.remaining_s() + _GRACE_S, self._cut)
         watch.daemon = True
         watch.start()
         try:
-            yield
+            with with_epitaph(self._nearest):
+                if not self.alive:
+                    raise ConnectionLostError(
+                        f"{self._target.address}: the connection is gone; {what} was not started",
+                        hint="connect again",
+                    )
+                yield
         finally:
             watch.cancel()
 

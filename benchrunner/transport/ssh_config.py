@@ -15,6 +15,9 @@ _DEEPEST_INCLUDE: Final = 16  # as OpenSSH has it
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+?)\s*", re.IGNORECASE)
 _MATCH_EXEC = re.compile(r"\s*match(?:\s*=\s*|\s+)(?:.*\s)?!?exec\b", re.IGNORECASE)
 _MATCH_NONE: Final = "Match host !*"
+_WAY = re.compile(r"\s*proxy(command|jump)(?:\s*=\s*|\s+)(.+?)\s*", re.IGNORECASE)
+# paramiko expands tokens of these, and not as ssh does; of names that it does not know it expands none.
+_OWN_NAME: Final = "benchrunner"
 _BLOCK = re.compile(r"\s*(host|match)(?:\s*=\s*|\s+)", re.IGNORECASE)
 
 
@@ -27,7 +30,8 @@ class HostSettings:
     port: int | None = None
     key_files: tuple[Path, ...] = ()
     only_key_files: bool = False
-    jump: str | None = None
+    jump: str | None = None  # tokens are not expanded, here and in the next one
+    proxy_command: str | None = None  # never both
     known_hosts: tuple[Path, ...] | None = None
     host_key_alias: str | None = None
 
@@ -65,10 +69,11 @@ class SshConfig:
             found: dict[str, Any] = dict(self._config.lookup(host))
         except Exception as error:  # whatever the library stumbles over: tokens, canonical names
             raise UsageError(f"{self._path}: settings of {host!r}: {error}") from error
-        if found.get("proxycommand") and "proxyjump" not in found:
+        jump, command = _way(found)
+        if command is not None and str(found.get("proxyusefdpass", "no")).lower() == "yes":
             raise UsageError(
-                f"{self._path}: {host!r} is reached through a ProxyCommand, which benchrunner does not run",
-                hint="use ProxyJump, or give the way with the option for jump hosts",
+                f"{self._path}: ProxyUseFdpass of {host!r}: a connection that is handed over is not taken",
+                hint="write a ProxyCommand that carries the bytes itself, or use ProxyJump",
             )
         port = str(found.get("port", ""))
         if port and not (port.isdecimal() and 1 <= int(port) <= 65535):
@@ -80,10 +85,29 @@ class SshConfig:
             port=int(port) if port else None,
             key_files=tuple(Path(name) for name in found.get("identityfile", ()) if name.lower() != "none"),
             only_key_files=str(found.get("identitiesonly", "no")).lower() == "yes",
-            jump=found.get("proxyjump"),
+            jump=jump,
+            proxy_command=command,
             known_hosts=None if files is None else _paths(str(files)),
             host_key_alias=found.get("hostkeyalias"),
         )
+
+
+def _way(found: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Of ProxyJump and ProxyCommand the one that was found first.
+
+    As ssh has it, `ProxyCommand none` leaves no way, and `ProxyJump none` leaves the ProxyCommand.
+    """
+    ways = {}
+    for name, value in found.items():  # in the order in which they were found
+        if name in (f"{_OWN_NAME}jump", f"{_OWN_NAME}command"):
+            ways[name.removeprefix(_OWN_NAME)] = str(value).removeprefix("=")
+    if ways.get("jump", "none").lower() == "none":
+        ways.pop("jump", None)
+    kind = next(iter(ways), "")
+    way = ways.get(kind, "none")
+    if way.lower() == "none":
+        return None, None
+    return (way, None) if kind == "jump" else (None, way)
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -109,6 +133,8 @@ def _lines(path: Path, *, depth: int) -> list[str]:
             continue
         if _BLOCK.match(line):
             block = line = _MATCH_NONE if _MATCH_EXEC.match(line) else line
+        if way := _WAY.fullmatch(line):
+            line = f"{_OWN_NAME}{way[1].lower()} ={way[2]}"
         lines.append(line)
     return lines
 

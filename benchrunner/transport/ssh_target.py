@@ -11,6 +11,7 @@ from typing import Final
 
 from benchrunner.errors import UsageError
 from benchrunner.transport.ssh_config import SshConfig
+from benchrunner.transport.ssh_proxy import expand_tokens
 
 DEFAULT_PORT: Final = 22
 _MOST_JUMPS: Final = 8  # more than that is a circle in ssh's configuration
@@ -28,6 +29,7 @@ class SshTarget:
     key_files: tuple[Path, ...] = ()  # tried first, in this order
     only_key_files: bool = False  # neither other keys of the agent nor the usual files of ~/.ssh
     jumps: tuple[SshTarget, ...] = ()  # hosts on the way, the nearest first
+    proxy_command: str | None = field(default=None, repr=False)  # a program that is the way; no jumps then
     known_hosts: tuple[Path, ...] | None = None  # None: the usual files
     host_key_alias: str | None = None  # the name to look up in them, where it is not the host
     host_key: str | None = None  # `ssh-ed25519 AAAA...`: the only key to accept; no file is read then
@@ -68,7 +70,8 @@ def ssh_target(
     """The target of `host`, `user@host:port`, `[::1]:2222`, `ssh://user@host:port`, or an alias.
 
     What the text leaves open comes from `config_file` (~/.ssh/config unless given), then from ssh's own
-    defaults. `jump` replaces the configuration's ProxyJump: hosts separated by commas, the nearest first.
+    defaults. `jump` replaces the configuration's ProxyJump and ProxyCommand: hosts separated by commas, the
+    nearest first.
     Raises `UsageError`.
     """
     config = SshConfig.read(config_file if config_file is not None else Path.home() / ".ssh" / "config")
@@ -89,7 +92,22 @@ def ssh_target(
 def _resolve(text: str, config: SshConfig, *, jump: str | None, depth: int) -> SshTarget:
     typed = _parse(text)
     settings = config.of(typed.host)
-    via = settings.jump if jump is None else jump
+    host = settings.host or typed.host
+    user = typed.user or settings.user or getpass.getuser()
+    port = typed.port or settings.port or DEFAULT_PORT
+    tokens = {
+        "h": host,
+        "k": settings.host_key_alias or typed.host,
+        "n": typed.host,
+        "p": str(port),
+        "r": user,
+    }
+    via, command = jump, None
+    if jump is None:
+        via, command = (
+            None if way is None else expand_tokens(way, tokens, f"{name} of {text}")
+            for name, way in (("ProxyJump", settings.jump), ("ProxyCommand", settings.proxy_command))
+        )
     jumps: list[SshTarget] = []
     if via is not None and via.lower() != "none":
         if depth >= _MOST_JUMPS:
@@ -102,17 +120,20 @@ def _resolve(text: str, config: SshConfig, *, jump: str | None, depth: int) -> S
             hop_target = _resolve(hop, config, jump=None, depth=depth + 1)
             # Only the first hop is reached directly; each later one through those before it.
             before = ("--jump", ",".join(hops[:position])) if position else ()
+            if jumps:
+                hop_target = replace(hop_target, jumps=(), proxy_command=None)
             jumps += [
-                *(hop_target.jumps if not jumps else ()),
+                *hop_target.jumps,
                 replace(hop_target, jumps=(), given=(*before, *hop_target.given)),
             ]
     return SshTarget(
-        host=settings.host or typed.host,
-        user=typed.user or settings.user or getpass.getuser(),
-        port=typed.port or settings.port or DEFAULT_PORT,
+        host=host,
+        user=user,
+        port=port,
         key_files=settings.key_files,
         only_key_files=settings.only_key_files,
         jumps=tuple(jumps),
+        proxy_command=command,
         known_hosts=settings.known_hosts,
         host_key_alias=settings.host_key_alias,
         given=(text,) if jump is None else ("--jump", jump, text),

@@ -6,13 +6,15 @@ import errno
 import re
 import shlex
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import (
     BenchrunnerError,
+    ConnectionLostError,
     DeadlineExceededError,
     HostKeyError,
     HostUnreachableError,
@@ -28,6 +30,7 @@ from benchrunner.transport.known_hosts import (
     usual_known_hosts,
 )
 from benchrunner.transport.paramiko_library import paramiko_library
+from benchrunner.transport.ssh_proxy import ProxyProcess
 from benchrunner.transport.ssh_target import SshTarget
 
 HANDSHAKE_BYTES: Final = 1 << 20
@@ -42,7 +45,7 @@ _UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, e
 
 
 class GuardedSocket:
-    """A socket, or a channel through a jump host, that takes no more bytes than were allowed.
+    """A socket, a ProxyCommand, or a channel through a jump host, that takes no more bytes than were allowed.
 
     paramiko keeps what a server sends until somebody reads it, without a limit; a board that has gone mad
     must not fill the memory of this computer.
@@ -76,6 +79,11 @@ class GuardedSocket:
         sent: int = self._carrier.send(data)
         return sent
 
+    @property
+    def epitaph(self) -> str:
+        """What the program said that is the way, with which status it ended; empty where there is none."""
+        return self._carrier.epitaph() if isinstance(self._carrier, ProxyProcess) else ""
+
     def settimeout(self, seconds: float | None) -> None:
         self._carrier.settimeout(seconds)
 
@@ -97,6 +105,17 @@ class GuardedSocket:
             self._carrier.close()
         else:
             close_channel(self._carrier)
+
+
+@contextmanager
+def with_epitaph(guarded: GuardedSocket) -> Iterator[None]:
+    """A connection that is lost because the program on its way has ended: the error has its words."""
+    try:
+        yield
+    except ConnectionLostError as error:
+        if not (said := guarded.epitaph):
+            raise
+        raise ConnectionLostError(f"{error.message}; {said}", hint=error.hint) from error
 
 
 def connect_tcp(target: SshTarget, deadline: Deadline) -> socket.socket:
@@ -228,6 +247,10 @@ def _start(transport: Any, guarded: GuardedSocket, target: SshTarget, deadline: 
     try:
         transport.start_client(timeout=deadline.remaining_s())
     except (paramiko.SSHException, OSError, EOFError) as error:
+        if said := guarded.epitaph:
+            hint = f"`ssh {shlex.quote(target.given[-1] if target.given else target.address)}` runs it, too"
+            deadline.check(f"{target.address}: handshake; {said}", hint=hint)
+            raise HostUnreachableError(f"{target.address}: no SSH handshake: {said}", hint=hint) from error
         deadline.check(f"{target.address}: handshake", hint=hint)
         raise HostUnreachableError(
             f"{target.address}: no SSH handshake: {plain(error)}"
@@ -237,6 +260,8 @@ def _start(transport: Any, guarded: GuardedSocket, target: SshTarget, deadline: 
             else hint,
         ) from error
     if not transport.initial_kex_done:
+        if said := guarded.epitaph:
+            hint = said
         raise DeadlineExceededError(
             f"{target.address}: handshake: not done within {deadline.budget_s:g} s", hint=hint
         )

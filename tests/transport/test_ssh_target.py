@@ -153,13 +153,6 @@ def test_files_that_include_one_another_are_refused(home: Path) -> None:
         ssh_target("board")
 
 
-def test_a_proxy_command_is_not_run_and_not_passed_over(home: Path) -> None:
-    configure(home, "Host board\n ProxyCommand touch pwned\nHost direct\n ProxyCommand none\n")
-    with pytest.raises(UsageError, match="ProxyCommand"):
-        ssh_target("board")
-    assert ssh_target("direct").host == "direct"
-
-
 def test_a_block_that_would_run_a_command_holds_for_no_host(home: Path) -> None:
     configure(
         home, f'Match host board exec "touch {home}/pwned"\n User wrong\nMatch host board\n User right\n'
