@@ -1,19 +1,31 @@
 /* A native program that times tflite-runtime 2.14 without Python: what latency_truth.py holds ours against.
  *
- *     latency_truth LIBPYTHON EXTENSION MODEL WARMUPS RUNS CPU
+ *     latency_truth LIBPYTHON EXTENSION MODEL WARMUPS CPU
  *
- * prints the nanoseconds of each timed inference, one per line. The extension module of the wheel exports the
+ * infers until it gets SIGTERM and prints when each timed inference began (CLOCK_MONOTONIC_RAW) and what it
+ * took, both in nanoseconds, one inference a line. The extension module of the wheel exports the
  * C++ classes of the runtime under their mangled names; it wants Python's symbols, which are never called.
  * What the classes need is reserved far beyond their size, and the process leaves without destroying them.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#define CAPACITY (1 << 20)
+
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+    (void)number;
+    ended = 1;
+}
 
 /* Returned through a hidden pointer, as a std::unique_ptr is; only its first word is written. */
 struct returned {
@@ -51,11 +63,12 @@ static int64_t now_ns(void)
 int main(int count, char **words)
 {
     static char resolver[1 << 16], builder[1 << 16];
-    if (count != 7)
+    if (count != 6)
         return 2;
+    signal(SIGTERM, end);
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
-    CPU_SET(atoi(words[6]), &cpus);
+    CPU_SET(atoi(words[5]), &cpus);
     sched_setaffinity(0, sizeof cpus, &cpus);
     load(words[1], RTLD_NOW | RTLD_GLOBAL);
     void *runtime = load(words[2], RTLD_NOW | RTLD_GLOBAL);
@@ -80,19 +93,23 @@ int main(int count, char **words)
     make_builder(builder, model.pointer, resolver, NULL);
     if (build(builder, &interpreter, 1) != 0 || interpreter == NULL || allocate(interpreter) != 0)
         return 2;
-    const int warmups = atoi(words[4]), runs = atoi(words[5]);
-    int64_t *samples_ns = calloc((size_t)runs + 1, sizeof *samples_ns);
+    const int warmups = atoi(words[4]);
+    int64_t (*samples_ns)[2] = calloc(CAPACITY, sizeof *samples_ns);
+    int count_done = 0;
+    if (samples_ns == NULL)
+        return 2;
     for (int index = 0; index < warmups; index++)
         if (invoke(interpreter) != 0)
             return 2;
-    for (int index = 0; index < runs; index++) {
+    while (!ended && count_done < CAPACITY) {
         const int64_t began_ns = now_ns();
         if (invoke(interpreter) != 0)
             return 2;
-        samples_ns[index] = now_ns() - began_ns;
+        samples_ns[count_done][0] = began_ns;
+        samples_ns[count_done++][1] = now_ns() - began_ns;
     }
-    for (int index = 0; index < runs; index++)
-        printf("%lld\n", (long long)samples_ns[index]);
+    for (int index = 0; index < count_done; index++)
+        printf("%lld %lld\n", (long long)samples_ns[index][0], (long long)samples_ns[index][1]);
     fflush(stdout);
     _exit(0);
 }
