@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchrunner.durable import write_atomic
+from benchrunner.durable import probe, write_atomic
 from benchrunner.errors import NewerSchemaError, StoreError, UsageError
 from benchrunner.record import SCHEMA_VERSION, Measurement, RunDocument
 
@@ -133,11 +133,24 @@ def save_run(document: RunDocument, folder: Path) -> Path:
             hint="run again: each run gets an id of its own",
         ) from error
     except OSError as error:
-        raise StoreError(
-            f"{path}: cannot write the result: {error.strerror or error}",
-            hint=f"free space on, or get write access to, {folder}, or choose another folder with --out",
-        ) from error
+        raise _unwritable(path, folder, error) from error
     return path
+
+
+def require_writable(folder: Path, run_id: str) -> None:
+    """Raise the `StoreError` that `save_run` would, before a board has worked for the result."""
+    path = record_path(folder, run_id)
+    try:
+        probe(path.parent)
+    except OSError as error:
+        raise _unwritable(path, folder, error) from error
+
+
+def _unwritable(path: Path, folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: cannot write the result: {error.strerror or error}",
+        hint=f"free space on, or get write access to, {folder}, or choose another folder with --out",
+    )
 
 
 def load_run(path: Path) -> StoredRun:

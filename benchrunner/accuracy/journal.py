@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchrunner.durable import probe
 from benchrunner.errors import PlaceLockedError, StoreError, WrongImageError
 
 JOURNAL_VERSION = 1
@@ -48,16 +50,10 @@ class Journal:
         self.sessions: list[dict[str, Any]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            probe(folder)  # the result will stand there, too
+            self._descriptor = self._locked()
         except OSError as error:
             raise self._failed(error) from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            raise PlaceLockedError(
-                f"{self.path}: another process measures just this", hint="wait until it is done"
-            ) from None
         try:
             if new:
                 os.ftruncate(self._descriptor, 0)
@@ -75,6 +71,24 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._descriptor)  # which unlocks it
+
+    def _locked(self) -> int:
+        """The journal, open and held."""
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), self.path.stat()):
+                        return descriptor
+            except BaseException as error:
+                os.close(descriptor)
+                if isinstance(error, BlockingIOError):
+                    raise PlaceLockedError(
+                        f"{self.path}: another process measures just this", hint="wait until it is done"
+                    ) from None
+                raise
+            os.close(descriptor)  # its last holder has just put it beside the result
 
     def begin_session(self, facts: dict[str, Any]) -> None:
         """A device answers from here on. Raises `WrongImageError` when it is not the one of before."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from benchrunner.errors import BenchrunnerError, LabError, StoreError
 from benchrunner.history import Point
 from benchrunner.history.metric import metrics_of
 from benchrunner.record import BoardClass, Measurement
-from benchrunner.store import CONFIRMATIONS, load_run, load_runs, record_path
+from benchrunner.store import CONFIRMATIONS, load_run, load_runs, new_run_id, record_path, require_writable
 from benchrunner.suite.journal import planned_case
 from benchrunner.suite.plan import PlannedCase
 from benchrunner.zoo import resolve_model
@@ -48,11 +49,18 @@ class AgainByCommand:
     """Runs the case of a record as it was run: by its `benchrunner run`, or as its suite planned it.
 
     Images and models come from `results/images/`; where the baseline's is not there, the candidate runs alone
-    and the answer says why. The records are kept under `results/confirmations/`, apart from the nights.
+    and the answer says why. The records are kept under `results/confirmations/`, apart from the nights;
+    `StoreError` is raised where they cannot be written.
     """
 
     def __init__(self, folder: Path, lab_file: Path | None = None) -> None:
         self._folder, self._lab_file = folder, lab_file
+        # Apart from those of another gate that runs the same case again at the same time.
+        self._own = new_run_id(datetime.now(UTC))
+        try:
+            require_writable(folder / CONFIRMATIONS, self._own)
+        except StoreError as error:
+            raise StoreError(error.message, hint="get write access to it, or leave --confirm away") from error
         self._rounds: dict[tuple[str, int, str, int], list[_Round]] = {}
 
     def __call__(self, candidate: Point, baseline: Point, restarts: int) -> Again:
@@ -168,7 +176,7 @@ class AgainByCommand:
 
     def _run(self, command: list[str], way: _Way, point: Point, image_sha256: str) -> Measurement:
         """One run, and its record. Raises `LabError` where it gave no number, or another image ran."""
-        out = self._folder / CONFIRMATIONS / point.run_id
+        out = self._folder / CONFIRMATIONS / point.run_id / self._own
         before = set(out.rglob("*.json"))
         line = [sys.executable, "-m", "benchrunner", *command, "--quiet", "--out", str(out)]
         said = _finish(line, way.longest_s)

@@ -35,8 +35,9 @@ def command() -> None:
 def set_(name: str, runs: str, folder: Path, shared: str | None, canary: str, note: str) -> None:
     """Make RUNS (as in `compare`) the baseline NAME, and learn what is noise from the nights before."""
     from benchrunner.compare import Baseline, Settings, gate, save_baseline, select
+    from benchrunner.compare.baselines import changing
 
-    with opened(folder, shared) as history:
+    with opened(folder, shared) as history, changing(folder, name):
         run_ids = select(history, runs)
         points = history.points(run_ids)
         if not points:
@@ -47,8 +48,8 @@ def set_(name: str, runs: str, folder: Path, shared: str | None, canary: str, no
                 f"--canary {canary}: not among the models of these runs", hint=f"they have {known}"
             )
         limits = gate.limits_of(history, run_ids, Settings())
-    baseline = Baseline(name, tuple(run_ids), _now(), note, canary, limits=limits)
-    path = save_baseline(folder, baseline)
+        baseline = Baseline(name, tuple(run_ids), _now(), note, canary, limits=limits)
+        path = save_baseline(folder, baseline)
     cells = len({point.key.cell_id for point in points})
     click.echo(f"{path}: {len(run_ids)} runs, {cells} cells, noise learned for {len(limits)}")
 
@@ -98,10 +99,10 @@ def decide(name: str, state: str, cell: str, folder: Path, shared: str | None, n
     becomes the baseline of this cell. `open` and `fixed`: an alarm again.
     """
     from benchrunner.compare import load_baseline, save_baseline
-    from benchrunner.compare.baselines import State, Triage
+    from benchrunner.compare.baselines import State, Triage, changing
 
-    baseline = load_baseline(folder, name)
-    with opened(folder, shared) as history:
+    with opened(folder, shared) as history, changing(folder, name):
+        baseline = load_baseline(folder, name)
         keys = history.cells(*cell.split())
         if not keys:
             raise UsageError(f"{cell}: no cell has all these words", hint="benchrunner history lists them")
@@ -115,8 +116,9 @@ def decide(name: str, state: str, cell: str, folder: Path, shared: str | None, n
                 f"{good}..{last.revision}", note, _now(),
             )  # fmt: skip
             baseline = baseline.decided(decision)
-            click.echo(f"{state}: {key.label}")
-    save_baseline(folder, baseline)
+        save_baseline(folder, baseline)
+    for key in keys:
+        click.echo(f"{state}: {key.label}")
 
 
 def _now() -> str:

@@ -60,13 +60,14 @@ def command(
 
     baseline = load_baseline(folder, name)
     settings = Settings(across=frozenset(across), trust_nights=trust_nights)
+    rerun = AgainByCommand(folder, lab_file) if confirm else None
     with opened(folder, shared) as history:
         report = check(
             history,
             baseline,
             select(history, runs),
             settings=settings,
-            rerun=AgainByCommand(folder, lab_file) if confirm else None,
+            rerun=rerun,
             told=lambda text: click.echo(f"  {text}", err=True),
         )
     if junit_file is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import click
 
-from benchrunner import store, table
 from benchrunner.accuracy.document import load_accuracies
-from benchrunner.durable import write_atomic
-from benchrunner.errors import ExitStatus, UsageError
+from benchrunner.cli.results import rows_of, warn
+from benchrunner.durable import alone_in, write_atomic
+from benchrunner.errors import ExitStatus, StoreError
 from benchrunner.publish.blocks import difference
 from benchrunner.publish.document import TABLES, publish, read_document
 from benchrunner.report.style import Style
@@ -33,7 +35,8 @@ Examples:
   benchrunner publish README.md
   benchrunner publish README.md results/tables.md --check     # in CI: fails when a table is stale
 
-Exit status: 0 good, 1 --check found a stale table, 2 a document or block is wrong."""
+Exit status: 0 good, 1 --check found a stale table, 2 a document or block is wrong,
+3 a document cannot be written."""
 
 
 @click.command(epilog=_EPILOG)
@@ -47,13 +50,26 @@ Exit status: 0 good, 1 --check found a stale table, 2 a document or block is wro
 @click.option("--check", is_flag=True, help="Write nothing; print what would change and exit with 1.")
 def command(files: tuple[Path, ...], results: tuple[Path, ...], check: bool) -> int:
     """Write the latest results into the marked tables of documents."""
-    loaded = store.load_runs(results or (Path("results"),))
-    for problem in loaded.problems:
-        click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
-    accuracies, damaged = load_accuracies(results or (Path("results"),))
+    with ExitStack() as stack:
+        if not check:  # of two at once the later to begin has the newer records, and writes last
+            for folder in sorted({file.resolve().parent for file in files}):
+                stack.enter_context(_alone_in(folder))
+        return _publish(files, results or (Path("results"),), check=check)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        with suppress(OSError):  # it is not there, or not ours to read: whoever reads the document tells
+            stack.enter_context(alone_in(folder))
+        yield
+
+
+def _publish(files: tuple[Path, ...], sources: tuple[Path, ...], *, check: bool) -> int:
+    rows, _ = rows_of(sources)
+    accuracies, damaged = load_accuracies(sources)
     for problem in damaged:
-        click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
-    rows = table.rows_of(loaded.runs)
+        warn(problem)
     made = []
     for file in files:  # all of them are made before one is written
         text = read_document(file)
@@ -69,6 +85,9 @@ def command(files: tuple[Path, ...], results: tuple[Path, ...], check: bool) -> 
             try:
                 write_atomic(file, new.encode())
             except OSError as error:
-                raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+                raise StoreError(
+                    f"{file}: cannot be written: {error.strerror or error}",
+                    hint=f"free space on, or get write access to, {file.parent}; --check shows the change",
+                ) from error
             click.echo(f"{file}: {len(blocks)} tables, written", err=True)
     return ExitStatus.FAILED if stale else ExitStatus.GOOD

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchrunner.cli.outputs import write_output
+from benchrunner.cli.results import opened
 from benchrunner.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -79,13 +80,10 @@ def _content(results: Path, title: str, baseline: str | None, suite: str | None)
     from benchrunner import store
     from benchrunner.compare import check, load_baseline
     from benchrunner.compare.select import latest
-    from benchrunner.history import open_history
     from benchrunner.pages.gather import gather
 
-    with open_history(results) as history:
+    with opened(results) as history:
         loaded = store.load_runs(results)
-        for problem in loaded.problems:
-            click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
         findings = []
         if baseline is not None:
             run_ids = (

@@ -113,13 +113,13 @@ def command(
 
     baseline = load_baseline(results, baseline_name) if baseline_name else None  # a typo costs no night
     settings = Settings(across=frozenset(across), trust_nights=trust_nights)
-    going_on = None if new else journals.unfinished(results, plan)
-    suite_run = going_on or new_run_id(datetime.now(UTC))
-    journal = journals.create(results, suite_run, plan) if going_on is None else None
+    again = AgainByCommand(results, lab_file) if confirm else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with journals.held(results / "suites" / suite_run):
-        journal = journal or journals.Journal(results, suite_run, plan)
-        before = len(journal.finished())
+    with journals.begun(results, plan, lambda: new_run_id(datetime.now(UTC)), anew=new) as (
+        journal,
+        going_on,
+    ):
+        before, suite_run = len(journal.finished()), journal.suite_run
         click.echo(
             f"suite {plan.name}: {_counted(plan)}, run {suite_run}"
             + (f", going on after {before} finished cases" if going_on else ""),
@@ -133,9 +133,7 @@ def command(
         found = results_of(journal)
     report = None
     if baseline is not None:
-        report = _judge(
-            results, found, baseline, settings, AgainByCommand(results, lab_file) if confirm else None
-        )
+        report = _judge(results, found, baseline, settings, again)
     regressions, lab_faults = (by_run(report, kind) if report else {} for kind in ("failure", "error"))
     if junit_file is not None:
         write_output(junit_file, junit(journal, found, regressions, lab_faults))

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from benchrunner import table
+from benchrunner.cli.results import rows_of
 from benchrunner.errors import UsageError
 from benchrunner.report import Kind, Layout, render
 
@@ -45,13 +46,9 @@ def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> 
     RESULTS are folders or result files; by default the folder results/.
     """
     sources = results or (Path("results"),)
-    from benchrunner.history import load_rows
-
-    rows, problems = load_rows(sources)
+    rows, problems = rows_of(sources)
     if not rows and problems:
         raise problems[0]
-    for problem in problems:
-        click.echo(f"warning: {problem.message}\n  hint: {problem.hint}", err=True)
     if not rows:
         raise UsageError(
             f"no results under {', '.join(map(str, sources))}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from benchrunner.durable import write_atomic
+from benchrunner.durable import alone_in, probe, write_atomic
 from benchrunner.errors import StoreError, UsageError
 from benchrunner.store import load_run, record_path
 
@@ -84,10 +86,32 @@ def save_baseline(folder: Path, baseline: Baseline) -> Path:
     try:
         write_atomic(path, text.encode() + b"\n")
     except OSError as error:
-        raise StoreError(
-            f"{path}: cannot write the baseline: {error.strerror or error}", hint="free space or get access"
-        ) from error
+        raise _unwritable(path, error) from error
     return path
+
+
+@contextmanager
+def changing(folder: Path, name: str) -> Iterator[None]:
+    """What is loaded and saved in here is not changed by another process meanwhile.
+
+    Raises `UsageError` for the name, and `StoreError` where none can be written, before anything is done.
+    """
+    path = _path(folder, name)
+    with ExitStack() as stack:
+        try:
+            probe(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_in(path.parent))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: cannot write the baseline: {error.strerror or error}",
+        hint=f"free space on, or get write access to, {path.parent}",
+    )
 
 
 def load_baseline(folder: Path, name: str) -> Baseline:

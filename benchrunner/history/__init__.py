@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchrunner.history.index import History, load_results, load_rows, open_history
+from benchrunner.history.index import History, has_index, load_results, load_rows, open_history
 from benchrunner.history.metric import METRICS, Better, CellKey, Metric
 from benchrunner.history.points import Point, Run
 
@@ -14,6 +14,7 @@ __all__ = [
     "Metric",
     "Point",
     "Run",
+    "has_index",
     "load_results",
     "load_rows",
     "open_history",

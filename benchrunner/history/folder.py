@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from benchrunner.errors import NewerSchemaError, StoreError
@@ -41,10 +42,21 @@ class _Read:
     error: StoreError | None
 
 
-def synchronise(database: Database, folder: Path, *, now_ns: Callable[[], int] = time.time_ns) -> list[str]:
+Told = Callable[[int, int], None]
+"""Hears how many of how many changed documents were read."""
+
+
+def unheard(done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+def synchronise(
+    database: Database, folder: Path, *, told: Told = unheard, now_ns: Callable[[], int] = time.time_ns
+) -> list[str]:
     """Bring `database` up to the documents in `folder`; returns what a person should know.
 
-    Two processes may do so at once: each transaction looks again at what the other has done.
+    Two processes may do so at once: each transaction looks again at what the other has done. Ended at any
+    moment, what was read so far is kept, and the next goes on from there.
     """
     files = {path.relative_to(folder).as_posix(): path for path in documents([folder])}
     known = _known(database)
@@ -55,7 +67,10 @@ def synchronise(database: Database, folder: Path, *, now_ns: Callable[[], int] =
     late: list[str] = []
     for start in range(0, len(changed), _BATCH):
         batch = changed[start : start + _BATCH]
-        read = {name: _read(files[name], known.get(name), now_ns()) for name in batch}
+        read = {}
+        for number, name in enumerate(batch, start=start):
+            told(number, len(changed))
+            read[name] = _read(files[name], known.get(name), now_ns())
         late += [
             one.run.document.run_id
             for name, one in read.items()
@@ -79,8 +94,13 @@ def _notes(late: Sequence[str], newest: str) -> Iterator[str]:
         )
 
 
-def _known(database: Database) -> dict[str, _Known]:
-    rows = database.query("SELECT path, size, mtime_ns, ctime_ns, sha256, run_id FROM document")
+def _known(database: Database, names: Iterable[str] | None = None) -> dict[str, _Known]:
+    """All files of the index, or those of these names."""
+    statement = "SELECT path, size, mtime_ns, ctime_ns, sha256, run_id FROM document"
+    if names is None:
+        rows = database.query(statement)
+    else:
+        rows = [row for name in names for row in database.query(f"{statement} WHERE path = :path", path=name)]
     return {row[0]: _Known(*row[1:]) for row in rows}
 
 
@@ -109,7 +129,8 @@ def _read(path: Path, known: _Known | None, now_ns: int) -> _Read:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         mtime_ns = _UNSETTLED  # the reading below says what is wrong; tried again next time
-    if now_ns - max(mtime_ns, ctime_ns) < _SETTLED_NS:
+    # One from the future, which a clock that went backwards leaves, is settled: its next stamp is another.
+    if abs(now_ns - max(mtime_ns, ctime_ns)) < _SETTLED_NS:
         mtime_ns = _UNSETTLED
     if known is not None and sha256 and sha256 == known.sha256:
         return _Read(_Known(size, mtime_ns, ctime_ns, sha256, known.run_id), None, None)
@@ -121,8 +142,9 @@ def _read(path: Path, known: _Known | None, now_ns: int) -> _Read:
 
 
 def _write(database: Database, read: dict[str, _Read]) -> None:
-    present = dict(database.query("SELECT run_id, path FROM run"))
-    known = _known(database)
+    known = _known(database, read)
+    present = _present(database, known.values(), read.values())
+    imported = _imported(database)
     for name, one in read.items():
         before = known.get(name)
         if one.run is None and one.error is None:
@@ -149,8 +171,23 @@ def _write(database: Database, read: dict[str, _Read]) -> None:
             ],
         )  # fmt: skip
         if one.run is not None and one.run.document.run_id not in present:
-            _add_run(database, one.run, name, one.known.sha256)
+            _add_run(database, one.run, name, one.known.sha256, next(imported))
             present[one.run.document.run_id] = name
+
+
+def _present(database: Database, known: Iterable[_Known], read: Iterable[_Read]) -> dict[str, str]:
+    """Those of their runs that are in the index, with the document that each was taken from."""
+    found: dict[str, str] = {}
+    ids = {one.run_id for one in known if one.run_id is not None}
+    for run_id in ids | {one.run.document.run_id for one in read if one.run is not None}:
+        found |= dict(database.query("SELECT run_id, path FROM run WHERE run_id = :run_id", run_id=run_id))
+    return found
+
+
+def _imported(database: Database) -> Iterator[int]:
+    """Numbers of the runs to come: asked once, for it means to look at all of them."""
+    ((last,),) = database.query("SELECT COALESCE(MAX(imported), 0) FROM run")
+    return count(last + 1)
 
 
 def _problem(error: StoreError | None, name: str) -> tuple[str | None, str | None, str | None]:
@@ -162,8 +199,7 @@ def _problem(error: StoreError | None, name: str) -> tuple[str | None, str | Non
     return kind, text if found else error.message, error.hint
 
 
-def _add_run(database: Database, run: StoredRun, name: str, sha256: str) -> None:
-    ((imported,),) = database.query("SELECT COALESCE(MAX(imported), 0) + 1 FROM run")
+def _add_run(database: Database, run: StoredRun, name: str, sha256: str, imported: int) -> None:
     rows = entries(run, path=name, sha256=sha256, lab=os.uname().nodename, imported=imported)
     for table in schema.TABLES:
         if rows.get(table.name):
@@ -191,6 +227,7 @@ def _settle(database: Database, folder: Path, order: Sequence[str]) -> None:
         if owner.get(run_id) != name:
             remove_run(database, run_id)
     present = {run_id for (run_id,) in database.query("SELECT run_id FROM run")}
+    imported = _imported(database)
     for run_id, name in owner.items():
         if run_id not in present:
             path = folder / name
@@ -198,4 +235,4 @@ def _settle(database: Database, folder: Path, order: Sequence[str]) -> None:
                 run, sha256 = load_run(path), hashlib.sha256(path.read_bytes()).hexdigest()
             except (StoreError, OSError):
                 continue  # gone or damaged since: the next time will tell
-            _add_run(database, run, name, sha256)
+            _add_run(database, run, name, sha256, next(imported))

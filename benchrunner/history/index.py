@@ -20,7 +20,7 @@ from benchrunner.errors import NewerSchemaError, StoreError, UsageError
 from benchrunner.history import frames, schema
 from benchrunner.history.database import Database, Sqlite
 from benchrunner.history.entries import Value
-from benchrunner.history.folder import synchronise
+from benchrunner.history.folder import Told, synchronise, unheard
 from benchrunner.history.metric import CellKey
 from benchrunner.history.points import Point, Run
 from benchrunner.record import NotMeasured
@@ -44,6 +44,11 @@ class History:
     ) -> None:
         self._database, self.folder, self._index = database, folder, index
         self.notes = tuple(notes)  # what a person should know: rebuilt, no index, clock ...
+
+    @property
+    def elsewhere(self) -> Path | None:
+        """The index, where it had to be made outside of the folder."""
+        return self._index if self._index is not None and self._index.parent != self.folder else None
 
     def __enter__(self) -> History:
         return self
@@ -168,13 +173,14 @@ class History:
         return isinstance(self._database, Sqlite)
 
 
-def open_history(folder: Path, *, shared: str | None = None) -> History:
+def open_history(folder: Path, *, shared: str | None = None, told: Told = unheard) -> History:
     """Bring the index of `folder` up to date and open it.
 
     The index is `folder/.index.sqlite`, or lies in the user's cache where the folder cannot be written, or in
     memory where neither can (a full disk: `History.notes` says so) or the folder is small. An index that is
     missing, damaged or of another version is built anew. With `shared`, the URL of a PostgreSQL database,
-    the folder's results are added to that database, and its content is what is opened.
+    the folder's results are added to that database, and its content is what is opened. `told` hears how many
+    of how many new documents were read.
 
     Raises `UsageError` for a folder that does not exist, `StoreError` for a store that cannot be used.
     """
@@ -183,7 +189,7 @@ def open_history(folder: Path, *, shared: str | None = None) -> History:
             f"{folder}: no such folder of results",
             hint="results are written by: benchrunner run --board stm32h747i-disco --sim",
         )
-    local = _open_local(folder)
+    local = _open_local(folder, told)
     if shared is None:
         return local
     from benchrunner.history.postgres import Postgres, contribute
@@ -211,26 +217,28 @@ def load_results(
         return history.frame()
 
 
-def load_rows(sources: Sequence[Path]) -> tuple[list[Row], list[StoreError]]:
-    """All measurements of folders and documents, and what could not be read, as `store.load_runs` has them.
+def has_index(sources: Sequence[Path]) -> bool:
+    """Whether these are one folder that is large enough for an index: it tells the same, and sooner."""
+    return len(sources) == 1 and sources[0].is_dir() and _worth_a_file(sources[0])
 
-    One folder that is large is asked by its index; the result is the same.
-    """
-    if len(sources) == 1 and sources[0].is_dir() and _worth_a_file(sources[0]):
+
+def load_rows(sources: Sequence[Path]) -> tuple[list[Row], list[StoreError]]:
+    """All measurements of folders and documents, and what could not be read; see `store.load_runs`."""
+    if has_index(sources):
         with open_history(sources[0]) as history:
             return history.rows(), history.problems
     loaded = store.load_runs(sources)
     return table.rows_of(loaded.runs), list(loaded.problems)
 
 
-def _open_local(folder: Path) -> History:
+def _open_local(folder: Path, told: Told = unheard) -> History:
     notes: list[str] = []
     for path in _index_paths(folder):
         for attempt in (1, 2):
             try:
-                return _opened(path, folder, notes)
+                return _opened(path, folder, notes, told)
             except sqlite3.OperationalError as error:  # full disk, no permission, locked for too long
-                notes.append(f"no index in {path}: {error}")
+                notes.append(f"no index in {path}: {error}{_whose(path)}")
                 break
             except sqlite3.DatabaseError as error:
                 notes.append(f"the index {path} was damaged ({error}) and is built anew")
@@ -241,15 +249,22 @@ def _open_local(folder: Path) -> History:
                 break
     if notes:
         notes.append("the documents are read instead, which takes longer")
-    return _opened(None, folder, notes)
+    return _opened(None, folder, notes, told)
 
 
-def _opened(path: Path | None, folder: Path, notes: Sequence[str]) -> History:
+def _whose(path: Path) -> str:
+    """What to do about an index that is not ours to write; it holds nothing that the documents do not."""
+    if not path.exists() or os.access(path, os.R_OK | os.W_OK):
+        return ""
+    return "; remove it (the documents have everything), or get write access to it"
+
+
+def _opened(path: Path | None, folder: Path, notes: Sequence[str], told: Told) -> History:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     database = Sqlite(path)
     try:
-        found = synchronise(database, folder)
+        found = synchronise(database, folder, told=told)
     except BaseException:
         database.close()
         raise

@@ -54,7 +54,7 @@ from benchrunner.session import mcu
 from benchrunner.session.clock import LIMIT_PPM, finish_window, read_counter
 from benchrunner.session.link import Link
 from benchrunner.session.output import compare_outputs
-from benchrunner.store import new_run_id, save_run
+from benchrunner.store import new_run_id, require_writable, save_run
 
 _FIDELITY = {
     FidelityCode.MEASURED: Fidelity.MEASURED,
@@ -77,9 +77,11 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
 
         return run_linux_case(request, observer)
     started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
+    run_id = request.run_id or new_run_id(started_at)
     timer = StepTimer(observer)
     with timer(Step.ANALYSE, request.model.name):
         prepared = prepare(request)
+        require_writable(request.results, run_id)
     draft = Draft(Fidelity.SIMULATED)  # until the device says what it is; it has no number before that
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     try:
@@ -138,9 +140,7 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
                 started_at=started_at,
                 duration_ns=time.perf_counter_ns() - began_ns,
             )
-            path = save_run(
-                RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
-            )
+            path = save_run(RunDocument(run_id, (measurement,)), request.results)
     except StoreError as error:  # a full disk must not cost the numbers: whoever called still gets them
         return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, Step
 from benchrunner.run.stated import fidelity_of
 from benchrunner.runtime import ORACLE, Interpreter, natural_input, reference_name
 from benchrunner.session import mlperf
-from benchrunner.store import new_run_id, save_run
+from benchrunner.store import new_run_id, require_writable, save_run
 
 ENGINE = "mlperf-tiny"
 _NS = 1_000_000_000
@@ -76,9 +76,11 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
             "has none",
             hint="give --port",
         )
+    run_id = request.run_id or new_run_id(started_at)
     timer = StepTimer(observer)
     with timer(Step.ANALYSE, request.model.name):
         prepared = cases_of(request.model, tolerance_lsb=request.tolerance_lsb)
+        require_writable(request.results, run_id)
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     measured: mlperf.TinyMeasurement | None = None
     with open_line(request, observer) as line:
@@ -137,9 +139,7 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
         warnings=_warnings(measured) if measured and timed else (),
     )
     try:
-        path = save_run(
-            RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
-        )
+        path = save_run(RunDocument(run_id, (measurement,)), request.results)
     except StoreError as error:
         return CaseResult(measurement, None, error.exit_status, error.hint, error.message)
     return CaseResult(measurement, path, status, hint)

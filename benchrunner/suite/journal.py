@@ -11,16 +11,16 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchrunner.durable import write_atomic
+from benchrunner.durable import alone_in, write_atomic
 from benchrunner.errors import LabError, PlaceLockedError, StoreError
 from benchrunner.record import Outcome
-from benchrunner.store import load_run, record_path
+from benchrunner.store import load_run, record_path, require_writable
 from benchrunner.suite.plan import Plan, PlannedCase
 
 _OLD_WORKERS_S: Final = 30.0  # a worker whose suite is gone ends itself in a third of this
@@ -85,26 +85,70 @@ class Journal:
 def create(results: Path, suite_run: str, plan: Plan) -> Journal:
     """Begin a run of a suite. Raises `StoreError`."""
     folder = results / "suites" / suite_run
-    text = json.dumps({"plan_sha256": plan.sha256, **asdict(plan)}, indent=1, sort_keys=True)
+    fields = {"plan_sha256": plan.sha256, "number": 1 + max((n for n, *_ in _plans(results)), default=0)}
+    text = json.dumps(fields | asdict(plan), indent=1, sort_keys=True)
     try:
         write_atomic(folder / "plan.json", text.encode() + b"\n")
         return Journal(results, suite_run, plan)
     except OSError as error:
-        raise StoreError(
-            f"{folder}: cannot begin the suite: {error.strerror}", hint="free space, or choose --out"
-        ) from error
+        raise _cannot_begin(folder, error) from error
 
 
 def unfinished(results: Path, plan: Plan) -> str | None:
-    """The newest run of just this plan that was not ended."""
-    for folder in sorted((results / "suites").glob("*/plan.json"), reverse=True):
+    """The run of just this plan that was begun last, unless it was ended."""
+    of_plan = [(number, name) for number, name, sha256 in _plans(results) if sha256 == plan.sha256]
+    if not of_plan:
+        return None
+    _, name = max(of_plan)
+    return None if _is_ended(results / "suites" / name) else name
+
+
+def _plans(results: Path) -> Iterator[tuple[int, str, str]]:
+    """Number, run and hash of the plan of every run of a suite.
+
+    Runs are numbered as they begin: by its id, one that began while the clock was wrong is not the last.
+    """
+    for file in (results / "suites").glob("*/plan.json"):
         try:
-            stored = json.loads(folder.read_bytes())
+            stored = json.loads(file.read_bytes())
         except (OSError, ValueError):
             continue  # no plan of ours; nothing is lost by beginning anew
-        if isinstance(stored, dict) and stored.get("plan_sha256") == plan.sha256:
-            return None if _is_ended(folder.parent) else folder.parent.name
-    return None
+        match stored:
+            case {"plan_sha256": str(sha256), "number": int(number)}:
+                yield number, file.parent.name, sha256
+            case {"plan_sha256": str(sha256)}:  # before there were numbers
+                yield 0, file.parent.name, sha256
+
+
+@contextmanager
+def begun(
+    results: Path, plan: Plan, new_run: Callable[[], str], *, anew: bool
+) -> Iterator[tuple[Journal, bool]]:
+    """Be the one process that runs a suite: its unfinished run, or with `anew`, or without one, a new one.
+
+    Also tells whether it goes on. Raises as `held`, and `StoreError` where records cannot be written.
+    """
+    suites, suite_run = results / "suites", new_run()
+    require_writable(results, suite_run)
+    with ExitStack() as stack:
+        try:
+            suites.mkdir(parents=True, exist_ok=True)
+            # Of two that are started at once, the second must find the run of the first.
+            with alone_in(suites):
+                found = None if anew else unfinished(results, plan)
+                journal = Journal(results, found, plan) if found else create(results, suite_run, plan)
+                stack.enter_context(_sole(journal.folder))
+            stack.enter_context(_without_old_workers(journal.folder))
+        except OSError as error:
+            raise _cannot_begin(suites, error) from error
+        yield journal, found is not None
+
+
+def _cannot_begin(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{folder}: cannot begin the suite: {error.strerror or error}",
+        hint=f"free space on, or get write access to, {folder}, or choose another folder with --out",
+    )
 
 
 def _entries(folder: Path) -> Iterator[dict[str, Any]]:
@@ -150,6 +194,12 @@ def held(folder: Path) -> Iterator[None]:
 
     Raises `PlaceLockedError` when another process runs it, `LabError` when old workers do not end.
     """
+    with _sole(folder), _without_old_workers(folder):
+        yield
+
+
+@contextmanager
+def _sole(folder: Path) -> Iterator[None]:
     suite = os.open(folder / "suite.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -159,15 +209,20 @@ def held(folder: Path) -> Iterator[None]:
                 f"{folder}: this suite is running already",
                 hint="wait for it; a second run of the same suite: --new",
             ) from None
-        workers = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _wait_for(workers, folder)
-            fcntl.flock(workers, fcntl.LOCK_UN)
-            yield
-        finally:
-            os.close(workers)
+        yield
     finally:
         os.close(suite)
+
+
+@contextmanager
+def _without_old_workers(folder: Path) -> Iterator[None]:
+    workers = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for(workers, folder)
+        fcntl.flock(workers, fcntl.LOCK_UN)
+        yield
+    finally:
+        os.close(workers)
 
 
 def _wait_for(workers: int, folder: Path) -> None:

@@ -38,7 +38,7 @@ from benchrunner.session.linux.preflight import (
     unfit,
 )
 from benchrunner.session.linux.tune import recover, tuned
-from benchrunner.store import new_run_id, save_run
+from benchrunner.store import new_run_id, require_writable, save_run
 
 # Could not even be tried: nothing is stored, the error says what to do.
 _NOT_TRIED: Final = (UsageError, WrongBoardError, NotFitError)
@@ -52,9 +52,11 @@ def run_linux_case(request: RunRequest, observer: Observer) -> CaseResult:
     too. What could not be tried raises, and nothing is stored.
     """
     started_at, began_ns = datetime.now(UTC), time.perf_counter_ns()
+    run_id = request.run_id or new_run_id(started_at)
     timer = StepTimer(observer)
     with timer(Step.ANALYSE, request.model.name):
         prepared = prepare_linux(request)
+        require_writable(request.results, run_id)
     draft = LinuxDraft(prepared.case)
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     try:
@@ -93,9 +95,7 @@ def run_linux_case(request: RunRequest, observer: Observer) -> CaseResult:
                 started_at=started_at,
                 duration_ns=time.perf_counter_ns() - began_ns,
             )
-            path = save_run(
-                RunDocument(request.run_id or new_run_id(started_at), (measurement,)), request.results
-            )
+            path = save_run(RunDocument(run_id, (measurement,)), request.results)
             model = prepared.model_bytes
             if problem := kept.keep(request.results, prepared.case.model_sha256, kept.MODEL, model):
                 observer.note(problem)
