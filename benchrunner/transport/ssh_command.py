@@ -24,7 +24,7 @@ from benchrunner.deadline import Deadline
 from benchrunner.errors import BoardError, ConnectionLostError, DeadlineExceededError, LinkError
 from benchrunner.transport.paramiko_library import paramiko_library
 from benchrunner.transport.shell import Finished
-from benchrunner.transport.ssh_wire import plain
+from benchrunner.transport.ssh_wire import plain, stands
 
 SCRIPT: Final = 'echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?'
 """What the shell on the board is given; never anything else, so that a simulated board can know it."""
@@ -168,7 +168,7 @@ class Command:
         try:
             self._channel.exec_command(line)
         except paramiko_library().SSHException as error:
-            if self._channel.transport.is_active():
+            if stands(self._channel.transport):
                 raise BoardError(
                     f"{self._host}: the SSH server refuses to run commands ({plain(error)})",
                     hint="the account may be for file transfer only",
@@ -249,7 +249,7 @@ class Command:
             raise self.late()
 
     def _without_status(self) -> LinkError | DeadlineExceededError:
-        if not self._channel.transport.is_active():
+        if not stands(self._channel.transport):
             return self.lost(self._channel.transport.get_exception())
         return LinkError(
             f"{self._host}: {self._what} ended without an exit status",

@@ -12,7 +12,7 @@ from typing import Any, Final
 from benchrunner.deadline import Deadline
 from benchrunner.errors import BenchrunnerError, BoardError, ConnectionLostError, DeadlineExceededError
 from benchrunner.transport.paramiko_library import paramiko_library
-from benchrunner.transport.ssh_wire import close_channel, plain
+from benchrunner.transport.ssh_wire import close_channel, plain, stands
 
 _REMOVE_S: Final = 1.0
 _PIECE_BYTES: Final = 32768  # what every SFTP server takes in one request
@@ -38,7 +38,7 @@ class Files:
             channel.invoke_subsystem("sftp")
             self._sftp: Any = paramiko.SFTPClient(channel)
         except (paramiko.SSHException, EOFError, OSError, paramiko.SFTPError) as error:
-            if isinstance(error, OSError | EOFError) or not channel.transport.is_active() or deadline.expired:
+            if isinstance(error, OSError | EOFError) or deadline.expired or not stands(channel.transport):
                 raise self._lost("SFTP", error, deadline) from error
             raise BoardError(
                 f"{host}: the board offers no SFTP ({plain(error)})",
@@ -101,22 +101,28 @@ class Files:
 
     @contextmanager
     def _opened(self, path: str, mode: str) -> Iterator[Any]:
-        with self._sftp.open(path, mode) as file:
-            try:
-                yield file
-            except BaseException:
-                # Closing waits for an answer: not until the deadline where Ctrl-C meets a server that hangs.
-                self._channel.settimeout(_REMOVE_S)
-                raise
+        file = self._sftp.open(path, mode)
+        try:
+            yield file
+            file.close()
+        except BaseException:
+            # Closing waits for an answer: not until the deadline where Ctrl-C meets a server that hangs.
+            self._channel.settimeout(_REMOVE_S)
+            self._attempt(file.close)
+            raise
 
     def _remove(self, path: str) -> None:
         """Remove a file, as far as that is possible."""
+        self._attempt(lambda: self._channel.settimeout(_REMOVE_S))
+        self._attempt(lambda: self._sftp.remove(path))
+
+    def _attempt(self, tidying: Callable[[], None]) -> None:
+        """Tidy up as far as that is possible: what went wrong before matters more."""
         paramiko = paramiko_library()
         try:
-            self._channel.settimeout(_REMOVE_S)
-            self._sftp.remove(path)
+            tidying()
         except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError):
-            pass  # not there, or the connection is gone: what went wrong before matters more
+            pass  # not there, or the connection is gone
 
     def _write(
         self,
@@ -145,7 +151,8 @@ class Files:
         if isinstance(error, BenchrunnerError | NotWrittenError):
             self.usable = not isinstance(error, DeadlineExceededError)
             return error
-        if deadline.expired or not self._channel.transport.is_active() or self._channel.closed:
+        channel = self._channel  # its end is told before that of the connection
+        if deadline.expired or channel.eof_received or channel.closed or not channel.transport.is_active():
             return self._lost(what, error, deadline)
         match error:
             case OSError(errno=errno.ENOENT):

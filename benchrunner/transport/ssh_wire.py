@@ -6,6 +6,7 @@ import errno
 import re
 import shlex
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,8 @@ _LARGEST_PACKET_BYTES: Final = 256 << 10  # OpenSSH's own limit (PACKET_MAX_SIZE
 _UNACKNOWLEDGED_MS: Final = 60_000
 _KEEP_ALIVE_S: Final = 30
 _JOIN_S: Final = 1.0  # paramiko's thread looks ten times a second whether it is to end
+_NEWS_S: Final = 1.0  # between the end of the channels of a lost connection and that of the connection itself
+_NEWS_STEP_S: Final = 0.01
 _ALGORITHMS: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 _UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 
@@ -203,6 +206,18 @@ def close_channel(channel: Any) -> None:
         pass
 
 
+def stands(transport: Any) -> bool:
+    """Whether the connection is there, asked when a channel has ended.
+
+    paramiko ends the channels of a lost connection first and says then that it is lost, so whoever asks at
+    once is told that it stands. The wait is over at once where it does not.
+    """
+    end_s = time.monotonic() + _NEWS_S
+    while transport.is_active() and time.monotonic() < end_s:
+        transport.join(_NEWS_STEP_S)
+    return bool(transport.is_active())
+
+
 def close_transport(transport: Any, guarded: GuardedSocket) -> None:
     """End a connection and its thread; harmless when done twice."""
     guarded.close()  # first: it wakes the thread
@@ -213,7 +228,7 @@ def close_transport(transport: Any, guarded: GuardedSocket) -> None:
 
 def server_key(transport: Any) -> HostKey:
     """The key that the server has proved to have."""
-    key = transport.get_remote_server_key()
+    key = transport.host_key  # get_remote_server_key() is an error once the server has hung up
     return HostKey(str(key.get_name()), bytes(key.asbytes()))
 
 
