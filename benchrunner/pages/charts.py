@@ -31,7 +31,9 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     first = math.ceil(low / step) * step
-    return [first + step * index for index in range(int((high - first) / step + 1e-9) + 1)]
+    steps = int((high - first) / step + 1e-9) + 1
+    # Rounding may carry the outermost a little over the edge.
+    return [min(max(low, first + step * index), high) for index in range(steps)]
 
 
 def strips(starts: Sequence[Sequence[float]], unit: str, median: float) -> Markup:
