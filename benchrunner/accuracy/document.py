@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from benchrunner.record import Fidelity
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-ACCURACY_SCHEMA_VERSION = 1
+ACCURACY_SCHEMA_VERSION = 2  # 1: no `comparison`, and nothing of Linux boards
 FOLDER = "accuracy"  # below the results
 _NAME = re.compile(r"accuracy-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _MAX_BYTES = 64 << 20
@@ -79,6 +79,8 @@ class BoardFacts:
     port: str
     conditions: dict[str, str | int | bool]
     board_file_sha256: str
+    kernels: str = ""  # of a runtime on the board
+    options: dict[str, str | int | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,27 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """The device's outputs against those of the kernel set that they must be equal to, or near.
+
+    `exact`: it is the very one that the device runs. Otherwise it is the nearest of those that are on this
+    computer, the same for all images; `others` are farther.
+    """
+
+    reference: str
+    exact: bool
+    tolerance_lsb: int
+    images: int
+    same_bytes: int
+    same_class: int
+    largest_difference_lsb: int
+    beyond: int  # images that differ by more than the tolerance
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DifferingImage:
-    """Sources that do not say the same; classes by their index."""
+    """Sources that do not say the same, or a device that is not its reference; classes by their index."""
 
     name: str
     label: int
@@ -115,6 +136,7 @@ class DifferingImage:
     host_class: int | None
     device_class: int | None
     device_equals_host: bool | None  # bit for bit
+    difference_lsb: int | None = None  # between the device and the reference of the comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +156,15 @@ class AccuracyDocument:
     sessions: int  # a measurement that was stopped and went on has several
     warnings: tuple[str, ...]
     provenance: dict[str, str | int | list[str] | dict[str, str]]
+    comparison: Comparison | None = None  # None without a device, and in documents of version 1
     accuracy_schema_version: int = ACCURACY_SCHEMA_VERSION
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the device's answers are not what its kernels must give."""
+        if self.comparison is not None:
+            return self.comparison.beyond > 0
+        return any(each.same_bytes not in (None, each.images) for each in self.agreements)
 
     def figure(self, source: Source) -> Figure | None:
         return next((figure for figure in self.figures if figure.source is source), None)

@@ -20,7 +20,10 @@ from typing import Any, Self
 from benchrunner.durable import probe
 from benchrunner.errors import PlaceLockedError, StoreError, WrongImageError
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
+
+Against = tuple[int, int, int]
+"""A kernel set of this computer: its class, its output's CRC-32, how far off the device is, in LSB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Answer:
     host_crc32: int | None = None  # of the output tensor
     device_crc32: int | None = None
     difference_lsb: int | None = None  # largest between device and host
+    against: tuple[Against, ...] = ()  # the device, in the order of the identity's `references`
     outside: int = 0  # input values that were clipped
 
 
@@ -93,7 +97,7 @@ class Journal:
     def begin_session(self, facts: dict[str, Any]) -> None:
         """A device answers from here on. Raises `WrongImageError` when it is not the one of before."""
         for earlier in self.sessions:
-            for key in ("fidelity", "image_sha256"):
+            for key in ("fidelity", "image_sha256", "board_name", "engine_version", "kernels"):
                 if earlier.get(key) != facts.get(key):
                     raise WrongImageError(
                         f"{self.path}: earlier answers came from {key} {earlier.get(key)}, now it is "
@@ -142,7 +146,7 @@ class Journal:
                     self.sessions.append({key: entry[key] for key in entry if key != "event"})
                     return True
                 case {"event": "answers", "answers": [*batch]}:
-                    answers = [Answer(**fields) for fields in batch]
+                    answers = [_read_answer(fields) for fields in batch]
                     self.answers |= {answer.index: answer for answer in answers}
                     return True
         except (ValueError, TypeError):
@@ -168,7 +172,13 @@ class Journal:
         )
 
 
+def _read_answer(fields: dict[str, Any]) -> Answer:
+    """Raises `TypeError` and `ValueError` for what is none."""
+    against = tuple((int(found), int(crc32), int(lsb)) for found, crc32, lsb in fields.pop("against", ()))
+    return Answer(**fields, against=against)
+
+
 def _lean(answer: Answer) -> dict[str, Any]:
     """Without what says nothing: a data set has many images."""
     fields = asdict(answer)
-    return {name: value for name, value in fields.items() if name == "index" or value not in (None, "")}
+    return {name: value for name, value in fields.items() if name == "index" or value not in (None, "", ())}

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchrunner import __version__
+from benchrunner.accuracy.comparison import Rule, is_beyond
 from benchrunner.accuracy.dataset import Dataset
 from benchrunner.accuracy.document import (
     AccuracyDocument,
@@ -42,6 +42,7 @@ def summarise(
     answers: Sequence[Answer],
     sessions: Sequence[dict[str, Any]],
     provenance: dict[str, str | int | list[str] | dict[str, str]],
+    rule: Rule,
 ) -> AccuracyDocument:
     """The document of a finished measurement. Raises `DatasetError` when no image could be read."""
     used = [answer for answer in answers if not answer.unreadable]
@@ -51,7 +52,11 @@ def summarise(
             f"{dataset.path}: none of {len(answers)} images could be read; the first, "
             f"{dataset.items[unreadable[0].index].name}: {unreadable[0].unreadable}"
         )
-    differing = [answer for answer in used if _differs(answer)]
+    compared = rule.compare(used)
+    at = rule.names.index(compared.reference) if compared else 0
+    differing = [answer for answer in used if _differs(answer, at)]
+    if compared:  # what is wrong before what is rounded
+        differing.sort(key=lambda answer: not is_beyond(answer, at, compared.tolerance_lsb))
     clipped = sum(answer.outside for answer in used)
     return AccuracyDocument(
         run_id=run_id,
@@ -79,11 +84,12 @@ def summarise(
         board=_board(request, sessions),
         figures=_figures(len(dataset.classes), used),
         agreements=_agreements(used),
-        differing=tuple(_differing(dataset, answer) for answer in differing[:_LISTED]),
+        differing=tuple(_differing(dataset, answer, at) for answer in differing[:_LISTED]),
         differing_count=len(differing),
         sessions=len(sessions),
         warnings=tuple(_warnings(sessions, clipped, len(used), model)),
         provenance=provenance,
+        comparison=compared,
     )
 
 
@@ -101,15 +107,17 @@ def _board(request: AccuracyRequest, sessions: Sequence[dict[str, Any]]) -> Boar
     last = sessions[-1]
     return BoardFacts(
         board=device.board.id,
-        board_name=device.board.name,
+        board_name=last["board_name"],
         engine=device.engine,
-        engine_version=__version__,
+        engine_version=last["engine_version"],
         fidelity=Fidelity(last["fidelity"]),
         image_sha256=last["image_sha256"],
         place=last["place"],
         port=last["port"],
         conditions=last["conditions"],
         board_file_sha256=device.board_file_sha256,
+        kernels=last["kernels"],
+        options=last["options"],
     )
 
 
@@ -157,12 +165,12 @@ def _agreements(used: Sequence[Answer]) -> tuple[Agreement, ...]:
     return tuple(made)
 
 
-def _differs(answer: Answer) -> bool:
+def _differs(answer: Answer, at: int) -> bool:
     classes = {answer.float_class, answer.host_class, answer.device_class} - {None}
-    return len(classes) > 1 or (answer.device_crc32 is not None and answer.device_crc32 != answer.host_crc32)
+    return len(classes) > 1 or (bool(answer.against) and answer.device_crc32 != answer.against[at][1])
 
 
-def _differing(dataset: Dataset, answer: Answer) -> DifferingImage:
+def _differing(dataset: Dataset, answer: Answer, at: int) -> DifferingImage:
     return DifferingImage(
         name=dataset.items[answer.index].name,
         label=answer.label,
@@ -170,6 +178,7 @@ def _differing(dataset: Dataset, answer: Answer) -> DifferingImage:
         host_class=answer.host_class,
         device_class=answer.device_class,
         device_equals_host=None if answer.device_crc32 is None else answer.device_crc32 == answer.host_crc32,
+        difference_lsb=answer.against[at][2] if answer.against else None,
     )
 
 

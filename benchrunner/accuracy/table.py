@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from benchrunner.accuracy.document import Figure, Source, StoredAccuracy
+from benchrunner.accuracy.document import BoardFacts, Figure, Source, StoredAccuracy
 from benchrunner.record import Fidelity
 from benchrunner.report.cells import Table, one_line
 
@@ -38,12 +38,14 @@ def _row(stored: StoredAccuracy, figure: Figure) -> tuple[tuple[object, ...], tu
     on_device = figure.source is Source.DEVICE and board is not None
     by, fidelity = "host", "host"
     if on_device and board is not None:
-        by, fidelity = f"{board.board_name}, {board.engine} {board.engine_version}", str(board.fidelity)
+        by, fidelity = _computed_by(board), str(board.fidelity)
+        if document.is_wrong:
+            fidelity += ", wrong output"
     key = (
         model.sha256,
         document.dataset.sha256,
         repr(sorted(document.preprocessing.items())),
-        (board.board, board.engine, board.fidelity) if on_device and board is not None else None,
+        _device_key(board) if on_device and board is not None else None,
     )
     exact = Decimal(figure.right) / Decimal(figure.images) * 100
     return key, (
@@ -57,6 +59,23 @@ def _row(stored: StoredAccuracy, figure: Figure) -> tuple[tuple[object, ...], tu
         by,
         f"{fidelity}, altered" if stored.altered else fidelity,
     )
+
+
+def _device_key(board: BoardFacts) -> tuple[object, ...]:
+    """What makes two figures of devices the same. On Linux boards runtime and kernels decide, too."""
+    key = (board.board, board.engine, board.fidelity)
+    return (*key, board.board_name, board.engine_version, board.kernels) if board.kernels else key
+
+
+def _computed_by(board: BoardFacts) -> str:
+    if not board.kernels:
+        return f"{board.board_name}, {board.engine} {board.engine_version}"
+    said = [board.board_name, board.engine_version]
+    if "delegate" in board.options:
+        said.append("NPU/GPU")
+    elif board.options.get("kernels") == "reference":
+        said.append("reference kernels")
+    return ", ".join(map(one_line, said))
 
 
 def of_fidelity(stored: Sequence[StoredAccuracy], fidelity: Fidelity) -> list[StoredAccuracy]:

@@ -27,6 +27,7 @@ def describe(document: AccuracyDocument) -> list[str]:
             if each.same_bytes != each.images:
                 line += f" (largest difference {each.largest_difference_lsb} LSB)"
         lines.append(line)
+    lines += _comparison(document)
     if document.differing_count:
         lines.append(f"images with differing answers: {document.differing_count}")
         lines += [f"  {_answers(document, index)}" for index in range(min(_SHOWN, len(document.differing)))]
@@ -52,6 +53,23 @@ def _input(document: AccuracyDocument) -> str:
     return text
 
 
+def _comparison(document: AccuracyDocument) -> list[str]:
+    """What the device's kernels are held to, where that is not the host's bytes."""
+    compared, board = document.comparison, document.board
+    if compared is None or board is None or (not board.kernels and compared.exact):
+        return []
+    lines = [f"kernels of the device: {board.engine_version}, {board.kernels}"]
+    held = "the same kernels, to be equal" if compared.exact else "the nearest kernels on this computer"
+    line = f"compared with {compared.reference} ({held}): the same bytes for {compared.same_bytes} of "
+    line += f"{compared.images} images"
+    if compared.same_bytes != compared.images:
+        line += (
+            f", others by up to {compared.largest_difference_lsb} LSB (allowed {compared.tolerance_lsb}), "
+            f"{compared.images - compared.same_class} with another class, {compared.beyond} beyond that"
+        )
+    return [*lines, line]
+
+
 def _answers(document: AccuracyDocument, index: int) -> str:
     image, classes = document.differing[index], document.dataset.classes
     said = [
@@ -63,7 +81,11 @@ def _answers(document: AccuracyDocument, index: int) -> str:
         )
         if found is not None
     ]
-    bits = "; the device's bytes are not the host's" if image.device_equals_host is False else ""
+    bits = ""
+    if image.difference_lsb:
+        bits = f"; the device is off by {image.difference_lsb} LSB"
+    elif image.difference_lsb is None and image.device_equals_host is False:  # a document of version 1
+        bits = "; the device's bytes are not the host's"
     return f"{one_line(image.name)}: is {one_line(classes[image.label])}; {', '.join(said)}{bits}"
 
 

@@ -7,10 +7,11 @@ import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchrunner.cli.linux_options import given, linux_untimed_options, options_of
 from benchrunner.cli.parameters import BoardId, ModelName
 from benchrunner.cli.progress import Progress
 from benchrunner.errors import ExitStatus, UsageError
@@ -96,10 +97,12 @@ Examples:
   benchrunner accuracy --model flowers.tflite --dataset flower_photos --scale 1/127.5 --offset -1
   benchrunner accuracy --model food.tflite --dataset food-101 --split test --limit 500 \\
       --board stm32h747i-disco --port /dev/ttyACM0
+  benchrunner accuracy --model flowers.tflite --dataset flower_photos --scale 1/127.5 --offset -1 \\
+      --board stm32mp257f-dk --host root@192.168.7.1
 
 What was answered is kept: the same command goes on where an earlier one was stopped.
 The result lands under results/accuracy/ (docs/accuracy.md).
-Exit status: 0 good, 1 the device's answers are not the host's bit for bit, 2 usage, 3 board or lab,
+Exit status: 0 good, 1 the device's answers are not what they must be, 2 usage, 3 board or lab,
 130 Ctrl-C."""
 )
 @click.option("--model", type=ModelName(), required=True, help="A .tflite file or a name of the zoo.")
@@ -133,7 +136,9 @@ Exit status: 0 good, 1 the device's answers are not the host's bit for bit, 2 us
 @click.option(
     "--board", "board_id", type=BoardId(machines=True), help="Board id; without it only the host computes."
 )
-@click.option("--engine", default="aot", show_default=True, help="What executes the model on the board.")
+@click.option(
+    "--engine", help="What executes the model on the board: aot, on Linux boards tflite; others are refused."
+)
 @click.option("--port", help="Device path, rfc2217://host:port or socket://host:port.")
 @click.option("--sim", "simulate", is_flag=True, help="Use a simulated board, started for this.")
 @click.option("--emulate", is_flag=True, help="Use an emulated board: it executes the real one's image.")
@@ -141,6 +146,12 @@ Exit status: 0 good, 1 the device's answers are not the host's bit for bit, 2 us
 @click.option("--lines", "boot_lines", is_flag=True, help="RTS and DTR of --port drive BOOT0 and NRST.")
 @click.option("--place", help="A place of lab.toml.")
 @click.option("--lab", "lab_file", type=click.Path(path_type=Path), help="Use this lab.toml.")
+@click.option(
+    "--tolerance",
+    type=click.IntRange(0),
+    help="Linux board: allowed difference in LSB; default: what other kernels round differently.",
+)
+@linux_untimed_options
 @click.option("--new", is_flag=True, help="Begin anew instead of going on with what was stopped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.option(
@@ -166,7 +177,7 @@ def command(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     board_id: str | None,
-    engine: str,
+    engine: str | None,
     port: str | None,
     simulate: bool,
     emulate: bool,
@@ -174,23 +185,38 @@ def command(
     boot_lines: bool,
     place: str | None,
     lab_file: Path | None,
+    tolerance: int | None,
     new: bool,
     as_json: bool,
     results: Path,
     quiet: bool,
+    **linux: Any,
 ) -> int:
     """Count how often a model is right: float, int8 on the host, int8 on the board.
 
-    Every answer of the board is compared with the host's bit for bit.
+    Every answer of the board is compared with the host's: bit for bit, or on Linux boards, whose runtimes
+    have kernels of their own, within a tolerance that is stated.
     """
-    if sum((simulate, emulate, port is not None, place is not None)) > 1:
-        raise UsageError("--sim, --emulate, --port and --place exclude each other", hint="give at most one")
+    reached = (simulate, emulate, port is not None, place is not None, linux["host"] is not None)
+    if sum(reached) > 1:
+        raise UsageError(
+            "--sim, --emulate, --port, --host and --place exclude each other", hint="give at most one"
+        )
     if faults and not (simulate or emulate):
         raise UsageError("--fault needs --sim or --emulate", hint="leave it away for a real board")
-    if board_id is None and (simulate or emulate or port is not None or place is not None):
-        raise UsageError(
-            "--sim, --emulate, --port and --place need --board", hint="`benchrunner boards` has ids"
-        )
+    of_a_board = (
+        *linux,
+        "simulate",
+        "emulate",
+        "port",
+        "place",
+        "lab_file",
+        "engine",
+        "tolerance",
+        "boot_lines",
+    )
+    if board_id is None and (useless := given(click.get_current_context(), of_a_board)):
+        raise UsageError(f"{', '.join(useless)}: need --board", hint="`benchrunner boards` has ids")
 
     from benchrunner.accuracy.measure import AccuracyRequest, measure_accuracy
     from benchrunner.accuracy.preprocessing import Fit, Preprocessing, Resize
@@ -210,8 +236,10 @@ def command(
             boot_lines,
             place,
             lab_file,
+            tolerance,
             results,
             arguments,
+            linux,
         )
     request = AccuracyRequest(
         model=path,
@@ -247,7 +275,7 @@ def command(
 def _device(
     board_id: str,
     model: Path,
-    engine: str,
+    engine: str | None,
     port: str | None,
     simulate: bool,
     emulate: bool,
@@ -255,24 +283,39 @@ def _device(
     boot_lines: bool,
     place: str | None,
     lab_file: Path | None,
+    tolerance: int | None,
     results: Path,
     arguments: tuple[str, ...],
+    linux: dict[str, Any],
 ) -> RunRequest:
+    from benchrunner.board import BoardKind
     from benchrunner.emulator.machines import board_or_machine, facts_sha256
     from benchrunner.run import RunRequest
     from benchrunner.simulator.faults import parse
+    from benchrunner.simulator.linux import parse_linux
 
     board = board_or_machine(board_id)
+    on_linux = board.kind is BoardKind.LINUX
+    useless = given(click.get_current_context(), (*linux, "tolerance"))
+    if useless and not on_linux:
+        raise UsageError(
+            f"{board.id} is a microcontroller board: {', '.join(useless)} cannot be used with it",
+            hint="`benchrunner boards` shows the kind of each board",
+        )
     return RunRequest(
         board=board,
         board_file_sha256=facts_sha256(board),
         model=model,
-        engine=engine,
+        engine=engine or ("tflite" if on_linux else "aot"),
         port=port,
         boot_lines=boot_lines,
         simulate=simulate,
         emulate=emulate,
-        faults=parse(faults) if faults else None,
+        faults=parse(faults) if faults and not on_linux else None,
+        linux_faults=parse_linux(faults) if faults and on_linux else None,
+        linux=options_of(linux),
+        tolerance_lsb=tolerance or 0,
+        tolerance_stated=tolerance is not None,
         place=place,
         lab_file=lab_file,
         results=results,
@@ -293,12 +336,14 @@ def _show(result: AccuracyResult, *, as_json: bool) -> int:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         click.echo(text.layout(accuracy_table([StoredAccuracy(result.path, document, False)]), width))
         click.echo("\n".join(describe(document)))
-    unlike = [each for each in document.agreements if each.same_bytes not in (None, each.images)]
-    for each in unlike:
+    compared = document.comparison
+    if compared is not None and document.is_wrong:
+        than = (
+            f", more than the {compared.tolerance_lsb} LSB that are allowed" if compared.tolerance_lsb else ""
+        )
         click.echo(
-            "error: the device's output differs from the host's for "
-            f"{each.images - (each.same_bytes or 0)} of {each.images} images, by up to "
-            f"{each.largest_difference_lsb} LSB",
+            f"error: the device's output differs from {compared.reference} for {compared.beyond} of "
+            f"{compared.images} images{than}, by up to {compared.largest_difference_lsb} LSB",
             err=True,
         )
     for warning in document.warnings:
@@ -307,4 +352,4 @@ def _show(result: AccuracyResult, *, as_json: bool) -> int:
         missing = document.dataset.chosen - document.dataset.used
         click.echo(f"warning: {missing} images could not be read and are in no figure", err=True)
     click.echo(f"result: {result.path}", err=True)
-    return ExitStatus.FAILED if unlike else ExitStatus.GOOD
+    return ExitStatus.FAILED if document.is_wrong else ExitStatus.GOOD

@@ -1,10 +1,11 @@
-"""Options of `benchrunner run` for boards that run Linux."""
+"""Options of commands for boards that run Linux: those of `run`, and without times those of `accuracy`."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +46,25 @@ _OPTIONS = (
     ),
     click.option("--delegate", default=None, help="Linux board: path of a delegate library on the board."),
     click.option(
+        "--kernels",
+        type=click.Choice(["default", "reference"]),
+        default="default",
+        show_default=True,
+        help="Linux board: kernels of the runtime; reference is without default delegates.",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "tflite_runtime", "ai_edge_litert", "tensorflow"]),
+        default="auto",
+        show_default=True,
+        help="Linux board: which of its runtimes.",
+    ),
+    click.option(
+        "--board-python", default="python3", show_default=True, help="Linux board: its Python with a runtime."
+    ),
+)
+_TIMED = (
+    click.option(
         "--starts",
         type=click.IntRange(1, 1000),
         default=1,
@@ -60,20 +80,6 @@ _OPTIONS = (
         help="Linux board: what to do about one that is busy, hot, or may change its frequency.",
     ),
     click.option(
-        "--kernels",
-        type=click.Choice(["default", "reference"]),
-        default="default",
-        show_default=True,
-        help="Linux board: kernels of the runtime; reference is without default delegates.",
-    ),
-    click.option(
-        "--runtime",
-        type=click.Choice(["auto", "tflite_runtime", "ai_edge_litert", "tensorflow"]),
-        default="auto",
-        show_default=True,
-        help="Linux board: which of its runtimes.",
-    ),
-    click.option(
         "--timing",
         type=click.Choice(["auto", "python", "native", "batched"]),
         default="auto",
@@ -86,15 +92,21 @@ _OPTIONS = (
         default=None,
         help="With --engine benchmark-model; default: what the board's build does.",
     ),
-    click.option(
-        "--board-python", default="python3", show_default=True, help="Linux board: its Python with a runtime."
-    ),
 )
 
 
 def linux_options(command: Command) -> Command:
-    """Add the options to a command, which takes them as keywords."""
-    for option in reversed(_OPTIONS):
+    """Add the options to a command that takes times, and them as keywords."""
+    return _with((*_OPTIONS, *_TIMED), command)
+
+
+def linux_untimed_options(command: Command) -> Command:
+    """Those that decide about answers, not about times."""
+    return _with(_OPTIONS, command)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -114,7 +126,7 @@ def options_of(values: dict[str, Any]) -> LinuxOptions:
     from benchrunner.run.request import LinuxOptions
     from benchrunner.session.linux.preflight import Policy
 
-    return LinuxOptions(
+    untimed = LinuxOptions(
         host=values["host"],
         key_file=values["key_file"],
         jump=values["jump"],
@@ -123,12 +135,17 @@ def options_of(values: dict[str, Any]) -> LinuxOptions:
         threads=values["threads"],
         affinity=_cpus(values["affinity"]),
         delegate=values["delegate"],
-        starts=values["starts"],
-        tune=values["tune"],
-        policy=Policy(values["policy"]),
         python=values["board_python"],
         runtime=values["runtime"],
         kernels=values["kernels"],
+    )
+    if "timing" not in values:
+        return untimed
+    return replace(
+        untimed,
+        starts=values["starts"],
+        tune=values["tune"],
+        policy=Policy(values["policy"]),
         timing=values["timing"],
         xnnpack={"on": True, "off": False, None: None}[values["xnnpack"]],
     )

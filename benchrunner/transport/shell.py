@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -19,6 +20,24 @@ class Finished:
     status: int  # exit status; 128 + n where signal n ended it
     stdout: bytes
     stderr: bytes
+
+
+class Dialogue(Protocol):
+    """A command that is told something, answers, and is told the next thing."""
+
+    def exchange(
+        self, data: bytes, deadline: Deadline, *, take: Callable[[bytes], bool], max_output_bytes: int
+    ) -> bool:
+        """Write `data` to its standard input and give `take` each piece of standard output as it comes, until
+        that returns True. False: the command has ended before; `finish` tells how.
+
+        Raises as `Shell.run`; `max_output_bytes` are of this exchange.
+        """
+
+    def finish(
+        self, deadline: Deadline, *, take: Callable[[bytes], bool], max_output_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Finished:
+        """End its standard input and wait for its exit status. Standard output goes to `take` alone."""
 
 
 class Shell(Protocol):
@@ -45,6 +64,14 @@ class Shell(Protocol):
         judge. Raises `LinkError` when the connection is lost or the command prints more than
         `max_output_bytes` on either stream, and `DeadlineExceededError`; the command is ended then as far as
         the connection still allows.
+        """
+
+    def dialogue(
+        self, argv: Sequence[str], deadline: Deadline, *, environment: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Dialogue]:
+        """Start `argv`, every word quoted, and talk with it for the length of the block.
+
+        A block that ends before `finish` ends the command, as far as the connection allows. Raises as `run`.
         """
 
     def put(

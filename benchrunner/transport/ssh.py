@@ -19,6 +19,7 @@ from benchrunner.transport.known_hosts import HostKey, Verdict, accept, judge, o
 from benchrunner.transport.paramiko_library import paramiko_library
 from benchrunner.transport.shell import MAX_OUTPUT_BYTES, Finished
 from benchrunner.transport.ssh_command import Command, command_line, ending_words, new_mark
+from benchrunner.transport.ssh_dialogue import SshDialogue
 from benchrunner.transport.ssh_files import Files, NotWrittenError
 from benchrunner.transport.ssh_login import log_in
 from benchrunner.transport.ssh_proxy import ProxyProcess
@@ -200,6 +201,29 @@ class SshShell:
                 self._end(command.group)
             raise
 
+    @contextmanager
+    def dialogue(
+        self, argv: Sequence[str], deadline: Deadline, *, environment: Mapping[str, str] | None = None
+    ) -> Iterator[SshDialogue]:
+        line = command_line(argv, mark=new_mark(), environment=environment)
+        what = plain(argv[0])
+        with self._guard(what, deadline, MAX_OUTPUT_BYTES):
+            channel = self._open_channel(what, deadline)
+        command = Command(channel, what, self._target.address, deadline)
+        talk = SshDialogue(command, lambda limit, expected: self._guard(what, limit, expected, begun=True))
+        try:
+            try:
+                with self._guard(what, deadline, MAX_OUTPUT_BYTES):
+                    command.begin(line)
+                yield talk
+            finally:
+                if not talk.finished:
+                    command.learn_group()
+                close_channel(channel)
+        finally:
+            if not talk.finished and command.group is not None and self.alive:
+                self._end(command.group)
+
     def put(
         self,
         data: bytes,
@@ -229,7 +253,9 @@ class SshShell:
         self._links = []
 
     @contextmanager
-    def _guard(self, what: str, deadline: Deadline, expected_bytes: int) -> Iterator[None]:
+    def _guard(
+        self, what: str, deadline: Deadline, expected_bytes: int, *, begun: bool = False
+    ) -> Iterator[None]:
         """No wait inside lasts longer than the deadline, and no more comes than was asked for.
 
         Some of paramiko's waits have no limit (the answer to a request on a channel), so the connection is
@@ -243,8 +269,9 @@ class SshShell:
         try:
             with with_epitaph(self._nearest):
                 if not self.alive:
+                    gone = f"the connection is gone; {what} was not started"
                     raise ConnectionLostError(
-                        f"{self._target.address}: the connection is gone; {what} was not started",
+                        f"{self._target.address}: {f'connection lost while {what} ran' if begun else gone}",
                         hint="connect again",
                     )
                 yield

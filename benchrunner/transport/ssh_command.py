@@ -17,7 +17,8 @@ import secrets
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from benchrunner.deadline import Deadline
@@ -47,6 +48,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do alive "$@" || exit 0; sleep 0.1 || sleep 1; do
 for p; do kill -KILL "$p"; done
 """
 _PIECE_BYTES: Final = 32768
+_KEPT_STDERR_BYTES: Final = 64 << 10  # of a dialogue that may go on for hours
 _POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
 _GROUP_S: Final = 1.0
 _LINGER_S: Final = 2.0  # a daemon that the command left behind may hold its streams open
@@ -98,23 +100,54 @@ class Command:
         self._deadline = deadline
         self._stdout = bytearray()
         self._stderr = bytearray()
+        self._wake = _Wake()
         self.group: int | None = None  # number of the process group on the board, once it has been told
 
     def finish(
         self, line: str, stdin: bytes, max_output_bytes: int, on_stdout: Callable[[bytes], None] | None
     ) -> Finished:
         """Start it, feed it, read both streams to their ends, and wait for its status."""
-        paramiko = paramiko_library()
-        try:
-            wake = _Wake()
-            self._channel.in_buffer.set_event(wake)
-            self._channel.in_stderr_buffer.set_event(wake)
+        self.begin(line)
+        return self.end(stdin, max_output_bytes, on_stdout)
+
+    def begin(self, line: str) -> None:
+        """Start it."""
+        with self._or_lost():
+            self._channel.in_buffer.set_event(self._wake)
+            self._channel.in_stderr_buffer.set_event(self._wake)
             self._channel.settimeout(0.0)
             self._start(line)
-            self._converse(wake, memoryview(stdin), max_output_bytes, on_stdout)
+
+    def exchange(
+        self, data: bytes, deadline: Deadline, max_output_bytes: int, take: Callable[[bytes], bool]
+    ) -> bool:
+        """Feed it and read until `take` has enough; False where its output ended before that."""
+        enough = False
+
+        def on_stdout(piece: bytes) -> None:
+            nonlocal enough
+            enough = take(piece) or enough
+
+        self._deadline = deadline
+        if self.group is not None:
+            del self._stderr[:-_KEPT_STDERR_BYTES]
+        with self._or_lost():
+            self._converse(memoryview(data), max_output_bytes, on_stdout, lambda: enough)
+        self._stdout.clear()
+        return enough
+
+    def end(
+        self,
+        stdin: bytes,
+        max_output_bytes: int,
+        on_stdout: Callable[[bytes], None] | None,
+        deadline: Deadline | None = None,
+    ) -> Finished:
+        """Give it the last of its input, read both streams to their ends, and wait for its status."""
+        self._deadline = deadline or self._deadline
+        with self._or_lost():
+            self._converse(memoryview(stdin), max_output_bytes, on_stdout)
             self._await_status()
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise self.lost(error) from error
         status = int(self._channel.exit_status)
         self._note_group()
         if status < 0:
@@ -127,6 +160,13 @@ class Command:
             )
         stderr = _MARK.sub(b"", bytes(self._stderr), count=1)
         return Finished(status, bytes(self._stdout), stderr)
+
+    @contextmanager
+    def _or_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except (paramiko_library().SSHException, EOFError, OSError) as error:
+            raise self.lost(error) from error
 
     def learn_group(self) -> None:
         """Wait a moment for the number of the process group, which may come after the first output."""
@@ -176,25 +216,33 @@ class Command:
             raise
 
     def _converse(
-        self, wake: _Wake, stdin: memoryview, limit: int, on_stdout: Callable[[bytes], None] | None
+        self,
+        stdin: memoryview,
+        limit: int,
+        on_stdout: Callable[[bytes], None] | None,
+        enough: Callable[[], bool] | None = None,
     ) -> None:
+        """Until both streams have ended; with `enough` until that says so, and its input stays open."""
         quiet_s = 0.0
         stdin_open = True
         while True:
             if self._drain(limit, on_stdout):
                 quiet_s = 0.0
+            if enough is not None and enough():
+                return
             if self._channel.eof_received or self._channel.closed:
                 self._drain(limit, on_stdout)
                 return
             if stdin_open:
                 stdin = self._feed(stdin)
                 if not stdin:
-                    self._channel.shutdown_write()
+                    if enough is None:
+                        self._channel.shutdown_write()
                     stdin_open = False
             if self._deadline.expired:
                 raise self.late()
             pause_s = min(_POLL_S if stdin_open else 1.0, self._deadline.remaining_s())
-            if not wake.wait(pause_s) and self._channel.exit_status_ready():
+            if not self._wake.wait(pause_s) and self._channel.exit_status_ready():
                 quiet_s += pause_s
                 if quiet_s >= _LINGER_S:
                     return

@@ -149,15 +149,6 @@ def test_answers_of_two_devices_are_not_one_figure(results: Path) -> None:
     assert "--new" in caught.value.hint
 
 
-def test_a_linux_board_is_refused_with_what_can_be_done(results: Path) -> None:
-    from benchrunner.board import load_board
-
-    device = board_request(results=results, board=load_board("stm32mp257f-dk"))
-    with pytest.raises(UsageError, match="is a Linux board") as caught:
-        measure_accuracy(digits_request(results, device=device), Told())
-    assert "leave --board away" in caught.value.hint
-
-
 def test_the_committed_images_are_where_the_documents_say() -> None:
     assert DATA.is_file()
     assert "tests/data/digits/test.npz" in DOCS.read_text()
@@ -165,5 +156,5 @@ def test_the_committed_images_are_where_the_documents_say() -> None:
 
 def test_an_engine_that_does_not_take_inputs_is_refused(results: Path) -> None:
     device = board_request(results=results, engine="mlperf-tiny")
-    with pytest.raises(UsageError, match="accuracy on the device is for engine aot"):
+    with pytest.raises(UsageError, match="accuracy on a microcontroller is for engine aot"):
         measure_accuracy(digits_request(results, device=device), Told())

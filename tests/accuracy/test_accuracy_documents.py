@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from digits import DATA, Told, board_request, digits_request
 
 from benchrunner.accuracy.document import (
+    ACCURACY_SCHEMA_VERSION,
     Source,
     StoredAccuracy,
     load_accuracies,
@@ -105,7 +106,7 @@ def test_documents_cut_off_or_of_a_later_version_are_problems_beside_the_others(
     data = stored.path.read_bytes()
     name = "accuracy-20261121T020000Z-0000000{}.json"
     (stored.path.parent / name.format(1)).write_bytes(data[: len(data) // 2])
-    later = json.loads(data) | {"accuracy_schema_version": 2}
+    later = json.loads(data) | {"accuracy_schema_version": ACCURACY_SCHEMA_VERSION + 1}
     (stored.path.parent / name.format(2)).write_text(json.dumps(later))
     found, problems = load_accuracies([results])
     assert found == (stored,)
@@ -204,7 +205,9 @@ def test_a_device_that_differs_from_the_host_ends_with_status_1(results: Path) -
         cli, [*ARGUMENTS, *faulty, "--limit", "5", "--out", str(results)], standalone_mode=False
     )
     assert done.return_value == 1
-    assert "error: the device's output differs from the host's for 5 of 5 images" in done.stderr
+    assert "error: the device's output differs from LiteRT" in done.stderr
+    assert "builtin-ref for 5 of 5 images, by up to" in done.stderr
+    assert "simulated, wrong output" in done.stdout
 
 
 def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(
@@ -232,7 +235,11 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--sim"], "need --board"),
+        (["--sim"], "--sim: need --board"),
+        (["--host", "root@192.168.7.1"], "--host: need --board"),
+        ([*BOARD, "--host", "root@192.168.7.1"], "exclude each other"),
+        ([*BOARD, "--threads", "2"], "is a microcontroller board: --threads cannot"),
+        ([*BOARD, "--tolerance", "2"], "is a microcontroller board: --tolerance cannot"),
         ([*BOARD, "--emulate"], "exclude each other"),
         (["--fault", "wrong_output=true"], "--fault needs"),
     ],

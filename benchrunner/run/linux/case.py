@@ -23,13 +23,13 @@ from benchrunner.record import Fidelity, NotMeasured, Outcome, RunDocument, Timi
 from benchrunner.run.linux import tflite, tools
 from benchrunner.run.linux.access import Reached, reach, staged
 from benchrunner.run.linux.draft import LinuxDraft
+from benchrunner.run.linux.identify import identify
 from benchrunner.run.linux.prepare import PreparedLinux, prepare_linux
 from benchrunner.run.linux_timing import simulated_timing
 from benchrunner.run.request import CaseResult, Observer, RunRequest, Step, StepTimer, uninterrupted
 from benchrunner.session.linux.conditions import Conditions, read_conditions
 from benchrunner.session.linux.preflight import (
     Policy,
-    check_identity,
     degradations,
     judge,
     looks_busy,
@@ -127,7 +127,7 @@ def _measure(
                     "an earlier run had left the frequency pinned: the governor was given back"
                 )
             conditions = read_conditions(shell, soon(), root=root)
-            _identify(request, conditions, draft)
+            identify(request, conditions, draft)
             draft.conditions |= reached.facts
             if options.tune:
                 how = stack.enter_context(tuned(shell, soon(), root=root))
@@ -174,27 +174,6 @@ def _measure(
             after = read_conditions(shell, soon(), root=root)
             draft.conditions_after = after.moving_facts()
             return _moved(request, before, after, draft)
-
-
-def _identify(request: RunRequest, conditions: Conditions, draft: LinuxDraft) -> None:
-    """Nothing has been changed yet: another board, or CPUs that are not there, end the case here."""
-    system, options = request.board.linux, request.linux
-    assert system is not None
-    check_identity(system, conditions, draft.port)
-    cpus = conditions.cpus or len(conditions.online)
-    if cpus and options.threads > cpus:
-        raise UsageError(
-            f"{draft.port}: {options.threads} threads were asked for, the board has {cpus} CPUs",
-            hint=f"give --threads {cpus} or fewer",
-        )
-    missing = set(options.affinity or ()) - conditions.online
-    if missing and conditions.online:
-        raise UsageError(
-            f"{draft.port}: CPU {', '.join(map(str, sorted(missing)))} is not online: there are "
-            f"{conditions.first('cpus.online')}",
-            hint="give other CPUs with --affinity",
-        )
-    draft.reached(conditions, generic=not system.device_tree)
 
 
 def _timing(request: RunRequest, prepared: PreparedLinux, draft: LinuxDraft) -> TimingModel | NotMeasured:

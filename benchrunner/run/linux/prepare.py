@@ -41,23 +41,35 @@ class PreparedLinux:
 
     def references(self) -> Iterator[Reference]:
         """The answers of the kernel sets that are here, one after the other. There is at least one."""
+        for interpreter in self.interpreters():
+            try:
+                found = _answer_of(interpreter, self.inputs)
+            except BenchrunnerError:
+                continue  # this runtime fails in the middle of the model
+            yield found
+
+    def interpreters(self) -> Iterator[Interpreter]:
+        """The model in each kernel set that is here. There is at least one."""
         for runtime in available_runtimes():
             for kernels in _KERNEL_SETS:
                 try:
-                    yield self.reference(kernels, runtime.name)
+                    yield Interpreter(self.model_bytes, kernels, runtime.name)
                 except BenchrunnerError:
                     continue  # not for this model, or this runtime does not load beside this numpy
 
     def reference(self, kernels: KernelSet, runtime: str | None = None) -> Reference:
         """The answer of one kernel set. Raises `ModelError`, `UsageError`."""
-        interpreter = Interpreter(self.model_bytes, kernels, runtime)
-        return Reference(
-            name=interpreter.reference,
-            runtime=interpreter.runtime.name,
-            version=interpreter.runtime.version,
-            kernels=kernels,
-            outputs=interpreter.run(self.inputs),
-        )
+        return _answer_of(Interpreter(self.model_bytes, kernels, runtime), self.inputs)
+
+
+def _answer_of(interpreter: Interpreter, inputs: tuple[bytes, ...]) -> Reference:
+    return Reference(
+        name=interpreter.reference,
+        runtime=interpreter.runtime.name,
+        version=interpreter.runtime.version,
+        kernels=interpreter.kernels,
+        outputs=interpreter.run(inputs),
+    )
 
 
 def prepare_linux(request: RunRequest) -> PreparedLinux:

@@ -17,7 +17,7 @@ from benchrunner.run.request import Observer, RunRequest, Step, StepTimer
 from benchrunner.runtime import KernelSet
 from benchrunner.session.linux.answers import check_answer
 from benchrunner.session.linux.conditions import Conditions
-from benchrunner.session.linux.events import Event, Hello, SampleTaken
+from benchrunner.session.linux.events import Event, Hello, LoadedModel, SampleTaken
 from benchrunner.session.linux.native import native_loop
 from benchrunner.session.linux.stall import StallDeadline
 from benchrunner.session.linux.start import (
@@ -58,22 +58,34 @@ def copy(
         draft.conditions["native_loop"] = loop.remark
         if loop.library is not None:
             native = staging.put(loop.library, "native_loop.so", deadline)
+    return replace(
+        plain_start(request, prepared, staging, deadline),
+        inputs=inputs,
+        runs=request.runs,
+        warmups=request.warmups,
+        timing=options.timing,
+        calibration=staging.put(EMPTY_MODEL.read_bytes(), "empty.tflite", deadline),
+        native_library=native,
+    )
+
+
+def plain_start(
+    request: RunRequest, prepared: PreparedLinux, staging: Staging, deadline: Deadline
+) -> StartRequest:
+    """Bring runner and model to the board's folder: a start without inputs, that times nothing."""
+    options = request.linux
     return StartRequest(
         python=options.python,
         runner=staging.put(PROGRAM.read_bytes(), "board_runner.py", deadline),
         model=staging.put(prepared.model_bytes, _file_name(prepared.model.name), deadline),
-        inputs=inputs,
+        inputs=(),
         outputs=staging.path_of("outputs"),
-        runs=request.runs,
+        runs=0,
         runtime=options.runtime,
         kernels=options.kernels,
         threads=options.threads,
         affinity=options.affinity,
         delegate=options.delegate,
-        warmups=request.warmups,
-        timing=options.timing,
-        calibration=staging.put(EMPTY_MODEL.read_bytes(), "empty.tflite", deadline),
-        native_library=native,
     )
 
 
@@ -142,10 +154,8 @@ def _check(
     request: RunRequest, prepared: PreparedLinux, result: StartResult, shell: Shell, machine: str
 ) -> OutputCheck:
     outputs = fetch_outputs(shell, result, Deadline(request.limits.copy_s))
-    exact = None
-    here = runtime_here(result.hello.runtime, result.hello.runtime_version)
-    if here is not None and request.linux.kernels == "reference" and machine == platform.machine():
-        exact = prepared.reference(KernelSet.BUILTIN, here)
+    here = runtime_to_the_bit(request, result.hello, machine)
+    exact = prepared.reference(KernelSet.BUILTIN, here) if here is not None else None
     return check_answer(
         outputs,
         prepared.references(),
@@ -155,9 +165,33 @@ def _check(
     )
 
 
+def runtime_to_the_bit(request: RunRequest, hello: Hello, machine: str) -> str | None:
+    """The runtime here whose plain kernels are the very ones that the board was asked to use; None: none."""
+    if request.linux.kernels != "reference" or request.linux.delegate is not None:
+        return None
+    return runtime_here(hello.runtime, hello.runtime_version) if machine == platform.machine() else None
+
+
 def _describe(draft: LinuxDraft, result: StartResult) -> None:
     """What the first start has shown of the runtime."""
     hello, loaded, timing = result.hello, result.loaded, result.timing
+    describe_runtime(draft, hello, loaded)
+    draft.conditions |= {
+        "clock": timing.clock,
+        "timing_method": timing.method,
+        "invokes_per_sample": timing.invokes_per_sample,
+    }
+    if result.calibrated is not None:
+        draft.conditions["call_overhead_basis"] = result.calibrated.method
+    if loaded.delegate is None:
+        unused = NotMeasured("no accelerator was used")
+        draft.shares = Shares(unused, unused, 100.0, "no accelerator was used")
+    else:
+        draft.shares = NotMeasured("the runtime does not tell how long its delegate takes")
+
+
+def describe_runtime(draft: LinuxDraft, hello: Hello, loaded: LoadedModel) -> None:
+    """What executes the model."""
     title = _TITLES.get(hello.runtime, hello.runtime)
     draft.case = replace(draft.case, engine_version=f"{title} {hello.runtime_version}")
     draft.conditions |= {
@@ -166,21 +200,11 @@ def _describe(draft: LinuxDraft, result: StartResult) -> None:
         "python": hello.python,
         "operators": loaded.operators,
         "openblas_threads": 1,
-        "clock": timing.clock,
-        "timing_method": timing.method,
-        "invokes_per_sample": timing.invokes_per_sample,
     }
     if loaded.delegated is not None:
         draft.conditions["delegated_nodes"] = loaded.delegated
         if loaded.delegate is None:
             draft.conditions["xnnpack"] = loaded.delegated > 0
-    if result.calibrated is not None:
-        draft.conditions["call_overhead_basis"] = result.calibrated.method
-    if loaded.delegate is None:
-        unused = NotMeasured("no accelerator was used")
-        draft.shares = Shares(unused, unused, 100.0, "no accelerator was used")
-    else:
-        draft.shares = NotMeasured("the runtime does not tell how long its delegate takes")
 
 
 def _latency(results: list[StartResult], *, counts_instructions: bool) -> Latency:

@@ -1,4 +1,4 @@
-"""The program that runs on a Linux board: one model, one process, every inference timed.
+"""The program that runs on a Linux board: one model in one process, timed, or given many inputs.
 
 One file of standard-library Python 3.8 that uses the TFLite runtime it finds: it is copied to the board and
 imports nothing of the project. A JSON request on standard input, a JSON event per line on standard output:
@@ -7,6 +7,7 @@ docs/board-runner.md.
 
 from __future__ import annotations
 
+import binascii
 import collections
 import ctypes
 import errno
@@ -17,6 +18,7 @@ import itertools
 import json
 import os
 import re
+import select
 import statistics
 import sys
 import time
@@ -45,6 +47,8 @@ SHARE_LIMIT = 0.01  # of the call in an inference, for `auto`
 STABLE = 0.01
 MAX_WARMUPS, MAX_WARMUP_NS = 20, 10 * NS
 CALIBRATION_CALLS = 400
+IDLE_S = 900  # for the next input; whoever asked is then gone without a word
+PIECE_BYTES = 1 << 16
 # `tflite::impl::Interpreter::Invoke()`: exported by the extension modules of tflite_runtime and tensorflow.
 INVOKE_SYMBOL = "_ZN6tflite4impl11Interpreter6InvokeEv"
 
@@ -77,6 +81,9 @@ class Request:
         self.delegate = self.optional_text("delegate")
         self.calibration = self.optional_text("calibration")
         self.native_library = self.optional_text("native_library")
+        self.answer = fields.get("answer", False)
+        if not isinstance(self.answer, bool):
+            raise self._wrong("answer", "true or false")
         options = fields.get("delegate_options") or {}
         if not isinstance(options, dict) or not all(isinstance(value, str) for value in options.values()):
             raise RunnerError("request", "delegate_options: expected an object of text")
@@ -140,6 +147,40 @@ class Events:
             os._exit(1)
         if os.getppid() != self._parent:
             os._exit(1)  # the connection is gone, and with it whoever wanted to know
+
+
+class Source:
+    """Standard input: the line of the request, and the inputs after it."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def line(self) -> bytes:
+        """The first line, or all there is; more than MAX_REQUEST_BYTES where it is longer than that."""
+        while b"\n" not in self._kept and len(self._kept) <= MAX_REQUEST_BYTES and self._more():
+            pass
+        line, _, rest = bytes(self._kept).partition(b"\n")
+        self._kept = bytearray(rest)
+        return line
+
+    def inputs(self, size: int) -> bytes:
+        """The next `size` bytes; none at the end."""
+        while len(self._kept) < size:
+            if not select.select([0], [], [], IDLE_S)[0]:
+                raise RunnerError("idle", f"no input came for {IDLE_S} s")
+            if not self._more():
+                if self._kept:
+                    message = f"input: {len(self._kept)} of {size} bytes came"
+                    raise RunnerError("input", message)
+                return b""
+        found = bytes(self._kept[:size])
+        del self._kept[:size]
+        return found
+
+    def _more(self) -> bool:
+        piece = os.read(0, PIECE_BYTES)
+        self._kept += piece
+        return bool(piece)
 
 
 class Runtime:
@@ -402,8 +443,8 @@ def calibrate(runtime: Runtime, request: Request, path: str) -> Costs:
 class Case:
     """One start: the events in their order."""
 
-    def __init__(self, request: Request, events: Events) -> None:
-        self.request, self.events = request, events
+    def __init__(self, request: Request, events: Events, source: Source) -> None:
+        self.request, self.events, self.source = request, events, source
         self.samples_sent = 0
         self.crc32: int | None = None
         self.frequencies: dict[int, list[int]] = {}
@@ -427,6 +468,9 @@ class Case:
             },
             memory("before"),
         )
+        if request.answer:
+            self._answer_inputs(self._load(runtime))
+            return
         costs = None
         if request.calibration is not None:
             costs = calibrate(runtime, request, request.calibration)
@@ -489,8 +533,34 @@ class Case:
                 "delegate": request.delegate,
             }
         )
-        loaded.set_inputs(inputs)
+        if not request.answer:
+            loaded.set_inputs(inputs)
         return loaded
+
+    def _answer_inputs(self, loaded: Loaded) -> None:
+        """The outputs of each set of inputs on standard input, until that ends. Nothing is timed."""
+        sizes = [bytes_of(details) for details in loaded.inputs]
+        answered = 0
+        while True:
+            raw = self.source.inputs(sum(sizes))
+            if not raw:
+                break
+            at, data = 0, []
+            for size in sizes:
+                data.append(raw[at : at + size])
+                at += size
+            loaded.set_inputs(data)
+            try:
+                loaded.invoke()
+            except (ValueError, RuntimeError) as error:
+                raise RunnerError("model", " ".join(str(error).split())[:2000]) from error
+            answered += 1
+            outputs = [
+                binascii.b2a_base64(each, newline=False).decode("ascii") for each in loaded.output_bytes()
+            ]
+            self.events.send({"event": "answer", "outputs": outputs})
+        done = {"event": "done", "samples": answered, "cpu_ns": time.process_time_ns()}
+        self.events.send(memory("after"), done)
 
     def _cold_and_warm(self, loaded: Loaded, timer: PythonTimer) -> int:
         """The first inference, its outputs, and warm-ups; what an inference takes then."""
@@ -635,14 +705,15 @@ def main() -> int:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     events = Events()
     try:
-        raw = sys.stdin.buffer.read(MAX_REQUEST_BYTES + 1)
+        source = Source()
+        raw = source.line()
         try:
             fields = json.loads(raw.decode("utf-8")) if len(raw) <= MAX_REQUEST_BYTES else None
         except (ValueError, RecursionError) as error:
             raise RunnerError("request", f"not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise RunnerError("request", "expected one JSON object")
-        Case(Request(fields), events).run()
+        Case(Request(fields), events, source).run()
     except RunnerError as error:
         events.send({"event": "error", "kind": error.kind, "message": error.message})
         return 1

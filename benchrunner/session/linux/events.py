@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -81,6 +82,13 @@ class OutputsWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The outputs for one set of inputs, of a runner that was asked for nothing else."""
+
+    outputs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     samples: int
     cpu_ns: int | None
@@ -101,6 +109,7 @@ Event = (
     | TimingMethod
     | SampleTaken
     | OutputsWritten
+    | Answered
     | Done
     | RunnerFailed
 )
@@ -196,6 +205,8 @@ def _event(fields: _Fields) -> Event:
             if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
                 raise fields.wrong("sha256", "SHA-256 in hex")
             return OutputsWritten(fields.texts("files"), digests)
+        case "answer":
+            return Answered(fields.blobs("outputs"))
         case "done":
             return Done(
                 samples=fields.integer("samples", 0),
@@ -266,6 +277,12 @@ class _Fields:
         if not all(isinstance(each, str) and len(each) <= _MAX_TEXT for each in found):
             raise self.wrong(key, "a list of text")
         return tuple(found)
+
+    def blobs(self, key: str) -> tuple[bytes, ...]:
+        try:
+            return tuple(binascii.a2b_base64(each, strict_mode=True) for each in self._list(key))
+        except (ValueError, TypeError):
+            raise self.wrong(key, "a list of base64") from None
 
     def integers(self, key: str) -> tuple[int, ...]:
         found = self._list(key)

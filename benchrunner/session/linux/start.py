@@ -7,18 +7,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from benchrunner.deadline import Deadline
-from benchrunner.errors import (
-    BenchrunnerError,
-    BoardError,
-    CaseFailedError,
-    MalformedMessageError,
-    OutputMismatchError,
-)
+from benchrunner.errors import BoardError, MalformedMessageError, OutputMismatchError
 from benchrunner.session.linux.events import (
     VERSION,
+    Answered,
     Calibrated,
     Done,
     Event,
@@ -31,26 +26,15 @@ from benchrunner.session.linux.events import (
     SampleTaken,
     TimingMethod,
 )
+from benchrunner.session.linux.failures import HINTS, died, failure, tail, unexpected
 from benchrunner.transport.shell import Shell
 
 PROGRAM: Final = Path(__file__).with_name("board_runner.py")
 EMPTY_MODEL: Final = Path(__file__).with_name("empty.tflite")
+ENVIRONMENT: Final = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 _BYTES_PER_SAMPLE: Final = 256  # of an event
 _OTHER_EVENT_BYTES: Final = 4 << 20
 _MAX_OUTPUT_BYTES: Final = 256 << 20  # of one tensor
-_SAID_CHARACTERS: Final = 600
-
-_HINTS: Final = {
-    "no_runtime": "install one on the board (pip install ai-edge-litert, or tflite-runtime), or name the "
-    "Python that has it with --board-python",
-    "runtime_too_old": "convert the model for an older runtime, or install a newer one on the board",
-    "delegate": "there is no retry on the CPU: leave --delegate away to measure that",
-    "no_space": "remove what is not needed on the board",
-    "memory": "the board has too little memory for this model",
-    "affinity": "`nproc` and /sys/devices/system/cpu/online on the board tell which CPUs there are",
-    "timing": "leave --timing away: the runner takes what is there",
-    "output_changed": "the model keeps state, or memory is overwritten",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +56,7 @@ class StartRequest:
     timing: str = "auto"
     calibration: str | None = None
     native_library: str | None = None
+    answer: bool = False  # the outputs of inputs that come on standard input, and no times
 
     def document(self) -> bytes:
         return json.dumps(
@@ -91,6 +76,7 @@ class StartRequest:
                 "timing": self.timing,
                 "calibration": self.calibration,
                 "native_library": self.native_library,
+                "answer": self.answer,
             }
         ).encode()
 
@@ -135,15 +121,18 @@ def run_start(
         [request.python, request.runner],
         deadline,
         stdin=request.document(),
-        environment={"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        environment=ENVIRONMENT,
         max_output_bytes=_OTHER_EVENT_BYTES + _BYTES_PER_SAMPLE * (request.runs + 200),
         on_stdout=lines.feed,
     )
-    said = _tail(finished.stderr)
+    said = tail(finished.stderr)
     if conversation.failed is not None:
-        raise _failure(conversation.failed, said)
+        raise failure(conversation.failed, said)
     if finished.status != 0:
-        _died(shell.description, request.python, finished.status, said, conversation)
+        started = conversation.hello is not None
+        raise died(
+            shell.description, request.python, finished.status, said, conversation.last(), started=started
+        )
     lines.end()
     return conversation.result(said)
 
@@ -185,23 +174,23 @@ class _Conversation:
 
     def take(self, event: Event) -> None:
         if self.done is not None or self.failed is not None:
-            raise _unexpected(event, "after the last event")
+            raise unexpected(event, "after the last event")
         if self.hello is None and not isinstance(event, Hello | RunnerFailed):
-            raise _unexpected(event, "before hello")
+            raise unexpected(event, "before hello")
         match event:
             case Hello():
                 if self.hello is not None:
-                    raise _unexpected(event, "twice")
+                    raise unexpected(event, "twice")
                 self.hello = event
             case Calibrated():
                 self.calibrated = event
             case LoadedModel():
                 if self.loaded is not None:
-                    raise _unexpected(event, "twice")
+                    raise unexpected(event, "twice")
                 self.loaded = event
             case TimingMethod():
                 if self.loaded is None or any(sample.phase == "timed" for sample in self.samples):
-                    raise _unexpected(event, "out of order")
+                    raise unexpected(event, "out of order")
                 self.timing = event
             case SampleTaken():
                 self._sample(event)
@@ -209,8 +198,10 @@ class _Conversation:
                 self._outputs(event)
             case MemoryUse():
                 if len(self.memory) > 8:
-                    raise _unexpected(event, "too often")
+                    raise unexpected(event, "too often")
                 self.memory.append(event)
+            case Answered():
+                raise unexpected(event, "unasked")
             case Done():
                 self.done = event
             case RunnerFailed():
@@ -219,26 +210,26 @@ class _Conversation:
 
     def _sample(self, event: SampleTaken) -> None:
         if self.loaded is None or (event.phase == "cold") != (not self.samples):
-            raise _unexpected(event, "out of order")
+            raise unexpected(event, "out of order")
         if event.phase == "timed" and self.timing is None:
-            raise _unexpected(event, "before timing")
+            raise unexpected(event, "before timing")
         if event.phase == "timed" and event.ns == 0:
-            raise _unexpected(event, "of 0 ns")
+            raise unexpected(event, "of 0 ns")
         if event.phase == "warmup" and self.samples[-1].phase == "timed":
-            raise _unexpected(event, "out of order")
+            raise unexpected(event, "out of order")
         if self.samples and event.crc32 != self.samples[0].crc32:
             raise OutputMismatchError(
                 f"an inference gave another output for the same input: CRC-32 {event.crc32:08x}, "
                 f"checked {self.samples[0].crc32:08x}",
-                hint=_HINTS["output_changed"],
+                hint=HINTS["output_changed"],
             )
         self.samples.append(event)
 
     def _outputs(self, event: OutputsWritten) -> None:
         if self.loaded is None or not self.samples or self.outputs is not None:
-            raise _unexpected(event, "out of order")
+            raise unexpected(event, "out of order")
         if not len(event.files) == len(event.sha256) == len(self.loaded.outputs):
-            raise _unexpected(event, f"of {len(event.files)} files for {len(self.loaded.outputs)} outputs")
+            raise unexpected(event, f"of {len(event.files)} files for {len(self.loaded.outputs)} outputs")
         self.outputs = event
 
     def result(self, remarks: str) -> StartResult:
@@ -280,43 +271,3 @@ class _Conversation:
         if self.loaded is not None:
             return "loading the model"
         return "finding a runtime" if self.hello is not None else "its start"
-
-
-def _unexpected(event: Event, when: str) -> MalformedMessageError:
-    return MalformedMessageError(f"the runner on the board: {type(event).__name__} {when}")
-
-
-def _failure(failed: RunnerFailed, said: str) -> BenchrunnerError:
-    hint = _HINTS.get(failed.kind, "")
-    kind = OutputMismatchError if failed.kind == "output_changed" else CaseFailedError
-    words = {
-        "no_runtime": "no TFLite runtime on the board",
-        "runtime_too_old": "the board's runtime is too old",
-    }
-    about = words.get(failed.kind, f"the runner on the board: {failed.kind.replace('_', ' ')}")
-    remark = f" ({said})" if said and failed.kind == "model" else ""
-    return kind(f"{about}: {failed.message}{remark}", hint=hint)
-
-
-def _died(where: str, python: str, status: int, said: str, conversation: _Conversation) -> NoReturn:
-    if conversation.hello is None and status in (126, 127):
-        raise BoardError(
-            f"{where}: no {python!r} on the board that can be started (status {status}): {said}",
-            hint="install python3 and a TFLite runtime on the board, or name its Python with --board-python",
-        )
-    if status in (128 + 9, 128 + 15):
-        raise BoardError(
-            f"{where}: the runner was killed after {conversation.last()} (status {status})",
-            hint="the kernel kills what takes too much memory: `dmesg` on the board tells",
-        )
-    words = said or "it printed nothing"
-    raise BoardError(
-        f"{where}: the runner died after {conversation.last()} (status {status}): {words}",
-        hint="a runtime that aborts leaves no other word; try other --kernels, or another runtime",
-    )
-
-
-def _tail(stderr: bytes) -> str:
-    text = stderr.decode("utf-8", errors="replace")
-    printable = "".join(each if each.isprintable() else " " for each in text[-4 * _SAID_CHARACTERS :])
-    return " ".join(printable.split())[-_SAID_CHARACTERS:]

@@ -49,8 +49,10 @@ def checked_request(fields: dict[str, Any], version: int) -> dict[str, Any]:
         isinstance(affinity, list) and affinity and all(type(each) is int for each in affinity)
     ):
         raise wrong("affinity", "a list of integers")
+    if not isinstance(fields.get("answer", False), bool):
+        raise wrong("answer", "true or false")
     for key in ("delegate", "calibration", "native_library"):
         if fields.get(key) is not None and (not isinstance(fields[key], str) or not fields[key]):
             raise wrong(key, "text")
     optional = ("warmups", "affinity", "delegate", "calibration")
-    return {**fields, **{key: fields.get(key) for key in optional}}
+    return {**fields, **{key: fields.get(key) for key in optional}, "answer": fields.get("answer", False)}

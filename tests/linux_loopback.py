@@ -24,7 +24,7 @@ PATIENT = FitLimits(load_1min=1e9, other_cpu_share=1e9, frequency_change=1e9, ho
 # A runner that says what it is told to; {events} may use `request`.
 FAKE_RUNNER = """#!{python}
 import hashlib, json, os, struct, sys, time
-request = json.load(sys.stdin)
+request = json.loads(sys.stdin.readline())
 def say(event, **keys):
     print(json.dumps(dict(event=event, **keys)), flush=True)
 def hello():
