@@ -172,6 +172,20 @@ class Journal:
         )
 
 
+def answers_in(path: Path) -> dict[int, Answer]:
+    """What a finished journal says about each image. Raises `StoreError` where it cannot be read."""
+    found: dict[int, Answer] = {}
+    try:
+        for line in path.read_bytes().splitlines():
+            entry = json.loads(line)
+            found |= {each["index"]: _read_answer(dict(each)) for each in entry.get("answers", ())}
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"{path}: no journal, or damaged: {error}") from error
+    return found
+
+
 def _read_answer(fields: dict[str, Any]) -> Answer:
     """Raises `TypeError` and `ValueError` for what is none."""
     against = tuple((int(found), int(crc32), int(lsb)) for found, crc32, lsb in fields.pop("against", ()))

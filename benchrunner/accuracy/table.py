@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from benchrunner.accuracy.document import BoardFacts, Figure, Source, StoredAccuracy
@@ -15,15 +16,33 @@ ADDED = ("95 % interval", "images", "computed by", "fidelity")
 _CENT = Decimal("0.01")
 
 
-def accuracy_table(stored: Sequence[StoredAccuracy]) -> Table:
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """One row, and what it comes from."""
+
+    stored: StoredAccuracy
+    figure: Figure
+    cells: tuple[str, ...]
+
+
+def figure_rows(stored: Sequence[StoredAccuracy]) -> list[FigureRow]:
     """A row for each figure; the same figure of the same model and data stands there once."""
-    rows: dict[tuple[object, ...], tuple[str, ...]] = {}
+    rows: dict[tuple[object, ...], FigureRow] = {}
     for each in stored:
         for figure in each.document.figures:
-            key, row = _row(each, figure)
+            key, cells = _row(each, figure)
             rows.pop(key, None)  # the latest, at its own place
-            rows[key] = row
-    return Table("Accuracy", (*COLUMNS, *ADDED), tuple(rows.values()), ())
+            rows[key] = FigureRow(each, figure, cells)
+    return list(rows.values())
+
+
+def accuracy_table(stored: Sequence[StoredAccuracy]) -> Table:
+    """The table of `figure_rows`."""
+    return table_of(figure_rows(stored))
+
+
+def table_of(rows: Sequence[FigureRow]) -> Table:
+    return Table("Accuracy", (*COLUMNS, *ADDED), tuple(row.cells for row in rows), ())
 
 
 def percent(share: float) -> str:
@@ -83,11 +102,19 @@ def of_fidelity(stored: Sequence[StoredAccuracy], fidelity: Fidelity) -> list[St
     return [each for each in stored if each.document.board and each.document.board.fidelity is fidelity]
 
 
-def zoo_columns(table: Table) -> Table:
-    """The zoo's columns alone; with `fidelity` where a device answered that was not measured."""
+def zoo_columns(rows: Sequence[FigureRow]) -> tuple[Table, list[FigureRow]]:
+    """The zoo's columns alone; with `fidelity` where a device answered that was not measured.
+
+    Rows that are equal then are one; the first of them stands for it.
+    """
+    table = table_of(rows)
     index = table.header.index("fidelity")
     kept = [0, 1, 2, 3]
-    if any(row[index] not in ("host", Fidelity.MEASURED) for row in table.rows):
+    if any(row.cells[index] not in ("host", Fidelity.MEASURED) for row in rows):
         kept.append(index)
-    rows = dict.fromkeys(tuple(row[column] for column in kept) for row in table.rows)
-    return Table(table.title, tuple(table.header[column] for column in kept), tuple(rows), table.notes)
+    made: dict[tuple[str, ...], FigureRow] = {}
+    for row in rows:
+        made.setdefault(tuple(row.cells[column] for column in kept), row)
+    return Table(table.title, tuple(table.header[column] for column in kept), tuple(made), ()), [
+        *made.values()
+    ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchrunner.accuracy.document import AccuracyDocument, Figure, Source
+from collections.abc import Mapping
+
+from benchrunner.accuracy.document import AccuracyDocument, Comparison, Figure, Source
 from benchrunner.report.cells import one_line
 
 _SHOWN = 8  # images or pairs of classes; the document has the rest
@@ -18,7 +20,7 @@ def describe(document: AccuracyDocument) -> list[str]:
     lines = [
         f"{one_line(data.path)}: {data.layout}{part}, {data.chosen}{some} images, "
         f"{len(data.classes)} classes",
-        f"input: {_input(document)}",
+        f"input: {stated_input(document.preprocessing)}",
     ]
     for each in document.agreements:
         line = f"{each.first} and {each.second}: the same class for {each.same_class} of {each.images} images"
@@ -43,8 +45,8 @@ def describe(document: AccuracyDocument) -> list[str]:
     return lines
 
 
-def _input(document: AccuracyDocument) -> str:
-    steps = document.preprocessing
+def stated_input(steps: Mapping[str, str | int | float | list[float]]) -> str:
+    """The pre-processing in one line."""
     text = f"{steps['size']}; channels: {steps['channels']}; resize: {steps['resize']}; fit: {steps['fit']}; "
     text += f"pixel * {steps['scale']:.9g} + {steps['offset']:g}; mean {steps['mean']}, "
     text += f"std {steps['std']}; {steps['input_type']}"
@@ -58,16 +60,23 @@ def _comparison(document: AccuracyDocument) -> list[str]:
     compared, board = document.comparison, document.board
     if compared is None or board is None or (not board.kernels and compared.exact):
         return []
-    lines = [f"kernels of the device: {board.engine_version}, {board.kernels}"]
-    held = "the same kernels, to be equal" if compared.exact else "the nearest kernels on this computer"
-    line = f"compared with {compared.reference} ({held}): the same bytes for {compared.same_bytes} of "
+    return [
+        f"kernels of the device: {board.engine_version}, {board.kernels}",
+        f"compared with {comparison_line(compared)}",
+    ]
+
+
+def comparison_line(compared: Comparison) -> str:
+    """What the device's outputs were held to, and how near they are."""
+    held = "which must be equal" if compared.exact else "the nearest kernels on this computer"
+    line = f"{compared.reference} ({held}): the same bytes for {compared.same_bytes} of "
     line += f"{compared.images} images"
     if compared.same_bytes != compared.images:
         line += (
             f", others by up to {compared.largest_difference_lsb} LSB (allowed {compared.tolerance_lsb}), "
-            f"{compared.images - compared.same_class} with another class, {compared.beyond} beyond that"
+            f"{compared.beyond} by more; {compared.images - compared.same_class} with another class"
         )
-    return [*lines, line]
+    return line
 
 
 def _answers(document: AccuracyDocument, index: int) -> str:

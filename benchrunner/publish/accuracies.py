@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from benchrunner.accuracy.document import StoredAccuracy
-from benchrunner.accuracy.table import accuracy_table, of_fidelity, zoo_columns
+from benchrunner.accuracy.table import (
+    ADDED,
+    COLUMNS,
+    FigureRow,
+    figure_rows,
+    of_fidelity,
+    table_of,
+    zoo_columns,
+)
 from benchrunner.errors import ConfigError
 from benchrunner.publish.beside import ACCURACY, beside
 from benchrunner.record import Fidelity
@@ -24,12 +32,16 @@ def measured_accuracy(
     fidelity: Fidelity,
     style: Style,
     accuracies: Sequence[StoredAccuracy],
-) -> tuple[Table, list[str]]:
-    """The table, and the ids of the documents that it is made of. Raises `ConfigError` without any."""
+) -> tuple[Table, list[FigureRow], list[str]]:
+    """The table, what its rows come from, and the ids of the documents that it is made of.
+
+    Raises `ConfigError` without any.
+    """
     chosen = _chosen(where, attributes, fidelity, accuracies)
-    table = accuracy_table(chosen)
-    ids = [each.document.run_id for each in chosen]
-    return (table if style is Style.BENCHRUNNER else zoo_columns(table)), ids
+    rows, ids = figure_rows(chosen), [each.document.run_id for each in chosen]
+    if style is Style.BENCHRUNNER:
+        return table_of(rows), rows, ids
+    return *zoo_columns(rows), ids
 
 
 def _matches(each: StoredAccuracy, attributes: Mapping[str, str]) -> bool:
@@ -48,22 +60,20 @@ def accuracy_beside(
     attributes: Mapping[str, str],
     fidelity: Fidelity,
     accuracies: Sequence[StoredAccuracy],
-) -> tuple[Table, list[str]]:
+) -> tuple[Table, tuple[FigureRow | None, ...], list[str]]:
     """Published accuracies with ours on the same data set: the one whose folder or file has that name."""
     chosen = _chosen(where, attributes, fidelity, accuracies)
-    lines = []
+    lines: dict[tuple[str, ...], FigureRow] = {}
     for each in chosen:
-        dataset, figures = Path(each.document.dataset.path).stem, accuracy_table([each])
-        for row in figures.rows:
-            cells = dict(zip(figures.header, row, strict=True))
+        dataset = Path(each.document.dataset.path).stem
+        for row in figure_rows([each]):
+            cells = dict(zip((*COLUMNS, *ADDED), row.cells, strict=True))
             by = cells["computed by"] + ("" if cells["fidelity"] == "host" else f", {cells['fidelity']}")
-            lines.append(
-                (cells["Model"], dataset, cells["Format"], cells["Resolution"], by, cells[_ACCURACY])
-            )
+            lines[(cells["Model"], dataset, cells["Format"], cells["Resolution"], by, cells[_ACCURACY])] = row
     header = ("Model", "Dataset", "Format", "Resolution", "computed by", _ACCURACY)
-    own = Table("", header, tuple(dict.fromkeys(lines)), ())
-    table, _ = beside(where, file, ACCURACY, "ours", own, [None] * len(own.rows))
-    return table, [each.document.run_id for each in chosen]
+    own = Table("", header, tuple(lines), ())
+    table, rows = beside(where, file, ACCURACY, "ours", own, [*lines.values()])
+    return table, rows, [each.document.run_id for each in chosen]
 
 
 def _chosen(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from benchrunner.config import close_matches
 from benchrunner.errors import ConfigError
@@ -37,13 +37,15 @@ _NO_ERROR: Final = "n/a"
 _NO_ACCURACY: Final = "not measured: there is no result with this data set"
 
 _Key = tuple[str, ...]
+Own = TypeVar("Own")
+"""What a row of ours comes from."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Generic[Own]):
     """One line of the table to be made: ours, published, or both."""
 
-    own: Row | None  # None also where ours comes from no record
+    own: Own | None  # None where there is only a published one
     cells: Mapping[str, str]  # by title: ours, else the published names
     published: PublishedRow | None
     is_ours: bool
@@ -58,8 +60,8 @@ def beside_records(
 
 
 def beside(
-    where: str, file: Path, name: str, label: str, own_table: Table, rows: Sequence[Row | None]
-) -> tuple[Table, tuple[Row | None, ...]]:
+    where: str, file: Path, name: str, label: str, own_table: Table, rows: Sequence[Own]
+) -> tuple[Table, tuple[Own | None, ...]]:
     """`own_table` with what `file` publishes of the same cases, and the row that each line comes from.
 
     `rows` are those of `own_table`; `label` says what our values are. Cases that only one side has are lines,
@@ -128,10 +130,10 @@ def _read(where: str, file: Path, name: str, known: Inventory) -> tuple[list[Pub
 
 
 def _lines(
-    own: Table, rows: Sequence[Row | None], published: Sequence[PublishedRow], known: Inventory
-) -> Iterator[_Line]:
+    own: Table, rows: Sequence[Own], published: Sequence[PublishedRow], known: Inventory
+) -> Iterator[_Line[Own]]:
     """In the order of what is published, then what is ours alone."""
-    by_key: dict[_Key, list[tuple[Row | None, Mapping[str, str]]]] = {}
+    by_key: dict[_Key, list[tuple[Own, Mapping[str, str]]]] = {}
     for row, texts in zip(rows, own.rows, strict=True):
         named = dict(zip(own.header, texts, strict=True))
         columns = {column: text for title, text in named.items() if (column := column_of(title)) is not None}
@@ -204,7 +206,7 @@ class _Marks:
 
 
 def _cells(
-    line: _Line,
+    line: _Line[Own],
     identity: Sequence[str],
     values: Sequence[str],
     versions: Sequence[str],
@@ -223,7 +225,7 @@ def _cells(
     return (*cells, *(line.cells[title] if line.is_ours else "" for title in versions))
 
 
-def _source(line: _Line, identity: Sequence[str], name: str, marks: _Marks) -> tuple[str, str]:
+def _source(line: _Line[Own], identity: Sequence[str], name: str, marks: _Marks) -> tuple[str, str]:
     """What the published row is called, where that differs from ours, and the versions it was made with."""
     published = line.published
     if published is None:

@@ -1,4 +1,4 @@
-"""The way back from a published number: which record, which samples, which image, under which conditions."""
+"""The way back from a published number: which result, which samples, which image, under which conditions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchrunner.accuracy.document import StoredAccuracy
+from benchrunner.accuracy.table import FigureRow
 from benchrunner.errors import UsageError
+from benchrunner.publish.accuracy_chain import AccuracyCell, accuracy_chain
 from benchrunner.publish.document import publish, read_document
 from benchrunner.record import CounterUnit, Measurement, NotMeasured, OutputCheck
 from benchrunner.report import cells
@@ -30,7 +32,9 @@ class Cell:
         return self.run.document.measurements[self.index]
 
 
-def find_cell(target: str, runs: Sequence[StoredRun], accuracies: Sequence[StoredAccuracy] = ()) -> Cell:
+def find_cell(
+    target: str, runs: Sequence[StoredRun], accuracies: Sequence[StoredAccuracy] = ()
+) -> Cell | AccuracyCell:
     """What `20261121T020000Z-1f0c93ab`, the same with `#2`, or `README.md:42` means.
 
     Raises `UsageError` when there is no such run, measurement or published row, and as `publish`.
@@ -45,6 +49,12 @@ def find_cell(target: str, runs: Sequence[StoredRun], accuracies: Sequence[Store
             if number and (not number.isdigit() or not 1 <= int(number) <= count):
                 raise UsageError(f"{target}: run {run_id} has measurements #1 to #{count}")
             return Cell(run, int(number or 1) - 1)
+    for stored in accuracies:
+        if stored.document.run_id == run_id:
+            figures = stored.document.figures
+            if number and (not number.isdigit() or not 1 <= int(number) <= len(figures)):
+                raise UsageError(f"{target}: accuracy {run_id} has figures #1 to #{len(figures)}")
+            return AccuracyCell(stored, figures[int(number) - 1 :][:1] if number else figures)
     raise UsageError(
         f"{target}: no such run, and no line of a document with published tables",
         hint="give a run id (`benchrunner table --format csv` has them), or FILE.md:LINE of a row",
@@ -53,7 +63,7 @@ def find_cell(target: str, runs: Sequence[StoredRun], accuracies: Sequence[Store
 
 def _published_cell(
     file: Path, line: int, runs: Sequence[StoredRun], accuracies: Sequence[StoredAccuracy]
-) -> Cell:
+) -> Cell | AccuracyCell:
     text = read_document(file)
     new, blocks = publish(file, text, rows_of(runs), accuracies)
     if new != text:
@@ -66,10 +76,9 @@ def _published_cell(
         if 0 <= index < len(published.rows):
             row = published.rows[index]
             if row is None:
-                raise UsageError(
-                    f"{file}:{line}: nothing of this row comes from a record",
-                    hint="rows of accuracy: the comment above the table names the results in accuracy/",
-                )
+                raise UsageError(f"{file}:{line}: nothing of this row comes from a result")
+            if isinstance(row, FigureRow):
+                return AccuracyCell(row.stored, (row.figure,))
             for run in runs:
                 if run.document.run_id != row.run_id:
                     continue
@@ -79,8 +88,13 @@ def _published_cell(
     raise UsageError(f"{file}:{line}: no row of a published table", hint="name the line of a row")
 
 
-def chain(cell: Cell) -> str:
+def chain(cell: Cell | AccuracyCell) -> str:
     """What a published row rests on, from its cells back to the raw counts, for a person."""
+    lines = accuracy_chain(cell) if isinstance(cell, AccuracyCell) else _measurement_chain(cell)
+    return "\n".join(cells.one_line(line) for line in lines)
+
+
+def _measurement_chain(cell: Cell) -> list[str]:
     measurement, row = cell.measurement, row_of(cell.measurement, altered=cell.run.altered)
     case, provenance = measurement.case, measurement.provenance
     state = "NOT as it was written" if cell.run.altered else "as it was written (content_sha256)"
@@ -108,7 +122,7 @@ def chain(cell: Cell) -> str:
     for name, text in measurement.logs.items():
         lines.append(f"  log         {name}: {len(text)} characters")
         lines += [f"    | {line}" for line in text.splitlines()]
-    return "\n".join(cells.one_line(line) for line in lines)
+    return lines
 
 
 def _latency_lines(measurement: Measurement) -> list[str]:

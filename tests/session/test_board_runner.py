@@ -242,6 +242,7 @@ def test_an_operator_of_a_later_version_than_the_runtime_has_is_no_fault_of_the_
         ({"inputs": "x"}, "inputs"),
         ({"model": ""}, "model"),
         ({"delegate_options": {"a": 1}}, "delegate_options"),
+        ({"answer": "yes"}, "answer"),
     ],
 )
 def test_a_wrong_request_names_its_key(changed: dict[str, Any], expected: str, tmp_path: Path) -> None:
