@@ -1,8 +1,10 @@
 /* The device's side of docs/protocol.md: boot, requests, faults. */
+#include "bench_answer.h"
 #include "bench_manifest.h"
 #include "bench_model.h"
 #include "bench_port.h"
 #include "bench_protocol.h"
+#include "bench_reply.h"
 #include "bench_run.h"
 #include "bench_text.h"
 #include "bench_wire.h"
@@ -30,34 +32,6 @@ static struct {
 
 static bench_error_t unfit; /* why the model must not run */
 
-/* --- replies ------------------------------------------------------------------------------------------------------ */
-
-static void send_empty(uint8_t type, uint16_t sequence)
-{
-    bench_send_begin(type, sequence, 0);
-    bench_send_end();
-}
-
-static void send_error(uint16_t sequence, bench_error_t code, const bench_line_t *line)
-{
-    bench_send_begin(DEVICE_ERROR, sequence, 2u + line->count);
-    bench_send_u16((uint32_t)code);
-    bench_send(line->text, line->count);
-    bench_send_end();
-}
-
-/* "what: found, expected". */
-static void send_error_of(uint16_t sequence, bench_error_t code, const char *what, uint32_t found,
-                          const char *expected, uint32_t limit)
-{
-    bench_line_t line = {.count = 0};
-    bench_line_text(&line, what);
-    bench_line_decimal(&line, found);
-    bench_line_text(&line, expected);
-    bench_line_decimal(&line, limit);
-    send_error(sequence, code, &line);
-}
-
 static const char *unfit_text(void)
 {
     return unfit == WRONG_CHIP  ? "the image is for another chip"
@@ -75,103 +49,7 @@ static void send_unfit(uint16_t sequence)
         bench_line_text(&line, ", this is 0x");
         bench_line_hex(&line, port_conditions()->chip_id, 3);
     }
-    send_error(sequence, unfit, &line);
-}
-
-/* --- requests ----------------------------------------------------------------------------------------------------- */
-
-static void load_input(const bench_frame_t *frame)
-{
-    const uint32_t index = bench_u16(frame->payload), offset = bench_u32(frame->payload + 2);
-    const uint32_t count = frame->length - 6u;
-    if (index >= bench_model.input_count) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "LoadInput: input ", index, ", there are ",
-                      bench_model.input_count);
-    } else if (offset > bench_model.inputs[index].bytes || count > bench_model.inputs[index].bytes - offset) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "LoadInput: beyond the end, at offset ", offset,
-                      " of an input of bytes ", bench_model.inputs[index].bytes);
-    } else if (!bench_load_input(index, offset, frame->payload + 6, count)) {
-        send_error_of(frame->sequence, BUSY, "LoadInput: offset ", offset, ", too many gaps; loaded bytes ",
-                      bench_input_loaded_bytes());
-    } else {
-        send_empty(ACCEPTED, frame->sequence);
-    }
-}
-
-static void input_crc(const bench_frame_t *frame)
-{
-    const uint32_t index = bench_u16(frame->payload);
-    if (index >= bench_model.input_count) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "GetInputCrc: input ", index, ", there are ",
-                      bench_model.input_count);
-        return;
-    }
-    const uint32_t crc = bench_crc32(0, bench_input(index), bench_model.inputs[index].bytes);
-    bench_send_begin(GET_INPUT_CRC | REPLY, frame->sequence, 4);
-    bench_send_u32(crc);
-    bench_send_end();
-}
-
-static void read_output(const bench_frame_t *frame)
-{
-    const uint32_t index = bench_u16(frame->payload), offset = bench_u32(frame->payload + 2);
-    const uint32_t count = bench_u16(frame->payload + 6);
-    if (index >= bench_model.output_count) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "ReadOutput: output ", index, ", there are ",
-                      bench_model.output_count);
-    } else if (offset > bench_model.outputs[index].bytes || count > bench_model.outputs[index].bytes - offset) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "ReadOutput: beyond the end, at offset ", offset,
-                      " of an output of bytes ", bench_model.outputs[index].bytes);
-    } else if (count > BENCH_MAX_PAYLOAD_BYTES - 6u) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "ReadOutput: bytes ", count, ", at most ",
-                      BENCH_MAX_PAYLOAD_BYTES - 6u);
-    } else {
-        bench_send_begin(READ_OUTPUT | REPLY, frame->sequence, 6u + count);
-        bench_send_u16(index);
-        bench_send_u32(offset);
-        bench_send((const uint8_t *)bench_model.outputs[index].data + offset, count);
-        bench_send_end();
-    }
-}
-
-/* GetSamples and GetLayers: as many as fit of what there is. */
-static void send_range(const bench_frame_t *frame, uint32_t there, uint32_t each_bytes)
-{
-    const uint32_t first = bench_u32(frame->payload), asked = bench_u32(frame->payload + 4);
-    if (asked == 0 || first >= there || asked > there - first) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "range of results from ", first, ", there are ", there);
-        return;
-    }
-    const uint32_t most = (BENCH_MAX_PAYLOAD_BYTES - 4u) / each_bytes, count = asked < most ? asked : most;
-    bench_send_begin((uint8_t)(frame->type | REPLY), frame->sequence, 4u + count * each_bytes);
-    bench_send_u32(first);
-    bench_send(bench_results() + first * each_bytes, count * each_bytes);
-    bench_send_end();
-}
-
-static void send_memory(uint16_t sequence)
-{
-    const uint32_t stack_bytes = (uint32_t)(&__stack_top - &__stack_limit);
-    const uint8_t *unused = &__stack_limit;
-    __asm("" : "+r"(unused));
-    uint32_t paint = PORT_STACK_PAINT;
-    uint32_t untouched = 0;
-    while (untouched < stack_bytes && __builtin_memcmp(unused + untouched, &paint, sizeof paint) == 0) {
-        untouched += (uint32_t)sizeof paint;
-    }
-    uint32_t static_bytes = (uint32_t)(&__data_end - &__data_start) + (uint32_t)(&__bss_end - &__bss_start);
-    const uint8_t *const arena = bench_model.arena;
-    if ((uintptr_t)arena >= (uintptr_t)&__bss_start && (uintptr_t)arena < (uintptr_t)&__bss_end) {
-        static_bytes -= bench_model.arena_bytes;
-    }
-    const uint32_t values[7] = {
-        bench_model.arena_bytes, bench_model.arena_bytes, stack_bytes, stack_bytes - untouched, 0, 0, static_bytes,
-    };
-    bench_send_begin(GET_MEMORY | REPLY, sequence, sizeof values);
-    for (unsigned at = 0; at < 7; at++) {
-        bench_send_u32(values[at]);
-    }
-    bench_send_end();
+    bench_reply_error(sequence, unfit, &line);
 }
 
 /* --- runs --------------------------------------------------------------------------------------------------------- */
@@ -182,7 +60,7 @@ static void send_failed_plan(void)
     bench_line_t line = {.count = 0};
     bench_line_text(&line, "outputs depend on memory that no layer writes: the memory plan is wrong");
     bench_send_break();
-    send_error(0, FAULT, &line);
+    bench_reply_error(0, FAULT, &line);
 }
 
 static bench_error_t execute_run(const bench_frame_t *frame)
@@ -235,22 +113,23 @@ static void answer_run(const bench_frame_t *frame)
         bench_send_end();
         break;
     case NO_INPUT:
-        send_error_of(frame->sequence, NO_INPUT, "loaded bytes: ", bench_input_loaded_bytes(), " of ",
-                      bench_input_total_bytes());
+        bench_reply_error_of(frame->sequence, NO_INPUT, "loaded bytes: ", bench_input_loaded_bytes(), " of ",
+                             bench_input_total_bytes());
         break;
     case COUNTER_DEAD:
-        send_error_of(frame->sequence, COUNTER_DEAD, "the cycle counter stands at ", (uint32_t)port_cycles(),
-                      ", nominal Hz ", port_conditions()->core_clock_hz);
+        bench_reply_error_of(frame->sequence, COUNTER_DEAD, "the cycle counter stands at ", (uint32_t)port_cycles(),
+                             ", nominal Hz ", port_conditions()->core_clock_hz);
         break;
     case FAULT:
         send_failed_plan();
         break;
     default:
         if (frame->type == RUN) {
-            send_error_of(frame->sequence, remembered.error, "Run: count ", count, ", at most ", bench_run_limit());
+            bench_reply_error_of(frame->sequence, remembered.error, "Run: count ", count, ", at most ",
+                                 bench_run_limit());
         } else {
-            send_error_of(frame->sequence, remembered.error, "RunProfile: layers ", bench_model.layer_count,
-                          ", built for at most ", BENCH_MAX_LAYERS);
+            bench_reply_error_of(frame->sequence, remembered.error, "RunProfile: layers ", bench_model.layer_count,
+                                 ", built for at most ", BENCH_MAX_LAYERS);
         }
         break;
     }
@@ -268,13 +147,13 @@ static bool payload_fits(const bench_frame_t *frame)
 static void execute(const bench_frame_t *frame)
 {
     if (frame->version != BENCH_PROTOCOL_VERSION || frame->type == 0 || frame->type > LAST_REQUEST) {
-        send_error_of(frame->sequence, UNKNOWN_REQUEST, "no request: type ", frame->type, " of version ",
-                      frame->version);
+        bench_reply_error_of(frame->sequence, UNKNOWN_REQUEST, "no request: type ", frame->type, " of version ",
+                             frame->version);
         return;
     }
     if (!payload_fits(frame)) {
-        send_error_of(frame->sequence, BAD_ARGUMENT, "payload bytes: ", frame->length, ", expected ",
-                      payload_bytes[frame->type]);
+        bench_reply_error_of(frame->sequence, BAD_ARGUMENT, "payload bytes: ", frame->length, ", expected ",
+                             payload_bytes[frame->type]);
         return;
     }
     if (unfit != NO_ERROR && frame->type != JUMP_TO_BOOTLOADER && frame->type != RESET) {
@@ -298,35 +177,20 @@ static void execute(const bench_frame_t *frame)
         bench_send_end();
         break;
     }
-    case LOAD_INPUT:
-        load_input(frame);
-        break;
-    case GET_INPUT_CRC:
-        input_crc(frame);
-        break;
     case RUN:
     case RUN_PROFILE:
         answer_run(frame);
         break;
-    case GET_SAMPLES:
-        send_range(frame, bench_sample_count(), BENCH_SAMPLE_BYTES);
-        break;
-    case GET_LAYERS:
-        send_range(frame, bench_profiled_layers(), BENCH_LAYER_BYTES);
-        break;
-    case READ_OUTPUT:
-        read_output(frame);
-        break;
-    case GET_MEMORY:
-        send_memory(frame->sequence);
-        break;
-    default: /* JumpToBootloader, Reset */
-        send_empty(ACCEPTED, frame->sequence);
+    case JUMP_TO_BOOTLOADER:
+    case RESET:
+        bench_reply_accepted(frame->sequence);
         port_uart_flush();
         if (frame->type == JUMP_TO_BOOTLOADER) {
             port_jump_to_bootloader();
         }
         port_reset();
+    default:
+        bench_answer(frame);
     }
 }
 
@@ -401,7 +265,7 @@ _Noreturn void bench_fault(const port_fault_t *fault)
     }
     bench_discard_received();
     bench_send_break(); /* ends a frame that the fault has cut short */
-    send_error(0, FAULT, &line);
+    bench_reply_error(0, FAULT, &line);
     unfit = FAULT;
     serve();
 }
