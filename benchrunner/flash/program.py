@@ -17,7 +17,8 @@ from benchrunner.flash.reading import Reader
 from benchrunner.flash.recovery import BLOCK_TRIES, Level, Recovery, refused
 from benchrunner.flash.rom import RomBootloader, erases_extended
 from benchrunner.image import BLOCK_OFFSET
-from benchrunner.protocol.an3155 import BLOCK_BYTES, ERASE_LIST_LIMIT, Command, NackError
+from benchrunner.protocol.an3155 import NackError
+from benchrunner.protocol.an3155_frames import BLOCK_BYTES, ERASE_LIST_LIMIT, Command
 from benchrunner.record import Flashing
 
 _REPLAYS = 3  # erase and write of one sector again, before it is given up

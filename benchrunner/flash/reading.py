@@ -6,7 +6,8 @@ from benchrunner.deadline import Deadline
 from benchrunner.errors import LinkError
 from benchrunner.flash.recovery import BLOCK_TRIES, Level, Recovery, refused
 from benchrunner.flash.rom import RomBootloader
-from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError, flash_crc32
+from benchrunner.protocol.an3155 import NackError
+from benchrunner.protocol.an3155_frames import BLOCK_BYTES, flash_crc32
 
 
 class _DiffersError(Exception):

@@ -9,18 +9,10 @@ from typing import TypeVar
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import LinkError
-from benchrunner.protocol import an3155
-from benchrunner.protocol.an3155 import (
-    ACK,
-    BUSY,
-    FRAMES_PER_BLOCK,
-    Bank,
-    Capabilities,
-    Command,
-    Exchange,
-    Frame,
-    Patience,
-)
+from benchrunner.protocol import an3155, an3155_blocks
+from benchrunner.protocol.an3155 import Capabilities, Exchange, Patience
+from benchrunner.protocol.an3155_blocks import FRAMES_PER_BLOCK, Frame
+from benchrunner.protocol.an3155_frames import ACK, BUSY, Bank, Command
 from benchrunner.transport import Parity, Transport
 
 BLOCK_WIRE_BYTES = 268  # of a 256-byte block, both directions together, read or written
@@ -142,7 +134,7 @@ class RomBootloader:
                 answer = self._receive_answer(count, until)
                 if len(answer) != count or answer[:acks] != good:
                     deadline.check("flash")
-                    raise an3155.answer_error(name, frame, answer)
+                    raise an3155_blocks.answer_error(name, frame, answer)
             parts += 1
             if parts == per_block:
                 parts = 0
@@ -191,15 +183,15 @@ class RomBootloader:
     ) -> None:
         """Read blocks of `(address, count)`; `each` gets them one by one, also those before an error."""
         block_s = FRAMES_PER_BLOCK * self.timings.reply_s
-        self.run_blocks("Read Memory", an3155.read_blocks(blocks), deadline, each, block_s)
+        self.run_blocks("Read Memory", an3155_blocks.read_blocks(blocks), deadline, each, block_s)
 
     def read_blocks_at_once(
         self, addresses: Iterable[int], deadline: Deadline, each: Callable[[bytes], None]
     ) -> None:
-        """As `read_blocks` for whole blocks, each asked for in one piece (`an3155.read_blocks_at_once`)."""
+        """As `read_blocks` for whole blocks, each asked for in one piece."""
         block_s = FRAMES_PER_BLOCK * self.timings.reply_s
-        frames = an3155.read_blocks_at_once(addresses)
-        acks = an3155.ACKS_AT_ONCE
+        frames = an3155_blocks.read_blocks_at_once(addresses)
+        acks = an3155_blocks.ACKS_AT_ONCE
         self.run_blocks("Read Memory", frames, deadline, each, block_s, per_block=1, acks=acks)
 
     def write_blocks(
@@ -207,7 +199,7 @@ class RomBootloader:
     ) -> None:
         """Write blocks of `(address, data)`; `each` is called for every one that is acknowledged."""
         block_s = (FRAMES_PER_BLOCK - 1) * self.timings.reply_s + self.timings.program_s
-        self.run_blocks("Write Memory", an3155.write_blocks(blocks), deadline, each, block_s)
+        self.run_blocks("Write Memory", an3155_blocks.write_blocks(blocks), deadline, each, block_s)
 
     def erase(self, sectors: Sequence[int], deadline: Deadline, *, sector_s: float, extended: bool) -> None:
         """Erase `sectors`. `sector_s` is the typical time for one: the data sheets' maxima are about 4 times

@@ -6,48 +6,34 @@ sent the bytes that came, and returns the command's result. Whoever drives it ow
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from enum import Enum, IntEnum
-from typing import NamedTuple, TypeVar
+from enum import Enum
+from typing import TypeVar
 
 from benchrunner.errors import LinkError
-
-SYNC = 0x7F
-ACK = 0x79
-NACK = 0x1F
-BUSY = 0x76
-BLOCK_BYTES = 256  # longest read or write
-ERASE_LIST_LIMIT = 256  # longer lists lose entries without an error in some bootloaders
-DATA_PHASE_BYTES = 260  # what a device inside a Write can still swallow
-SPECIAL_DATA_LIMIT_BYTES = 128
-EXTENDED_SPECIAL_DATA_LIMIT_BYTES = 1024
-
-
-class Command(IntEnum):
-    GET = 0x00
-    GET_VERSION = 0x01
-    GET_ID = 0x02
-    READ_MEMORY = 0x11
-    GO = 0x21
-    WRITE_MEMORY = 0x31
-    ERASE = 0x43
-    EXTENDED_ERASE = 0x44
-    SPECIAL = 0x50
-    EXTENDED_SPECIAL = 0x51
-    WRITE_PROTECT = 0x63
-    WRITE_UNPROTECT = 0x73
-    READOUT_PROTECT = 0x82
-    READOUT_UNPROTECT = 0x92
-    GET_CHECKSUM = 0xA1
-
-
-class Bank(IntEnum):
-    """Special codes of Extended Erase in place of a count."""
-
-    ALL = 0xFFFF
-    FIRST = 0xFFFE
-    SECOND = 0xFFFD
+from benchrunner.protocol.an3155_frames import (
+    ACK,
+    BUSY,
+    DATA_PHASE_BYTES,
+    ERASE_LIST_LIMIT,
+    EXTENDED_SPECIAL_DATA_LIMIT_BYTES,
+    NACK,
+    SPECIAL_DATA_LIMIT_BYTES,
+    SYNC,
+    Bank,
+    Command,
+    address_frame,
+    check_block,
+    checked,
+    command_frame,
+    data_frame,
+    erase_frame,
+    extended_erase_frame,
+    length_frame,
+    sized_frame,
+    xor,
+)
 
 
 class Patience(Enum):
@@ -95,88 +81,6 @@ class Capabilities:
 
     version: int  # 0x31 is V3.1
     commands: frozenset[int]
-
-
-# --- frames ---------------------------------------------------------------------------------------------
-
-
-def command_frame(command: int) -> bytes:
-    return bytes((command, command ^ 0xFF))
-
-
-_READ_MEMORY = command_frame(Command.READ_MEMORY)
-_WRITE_MEMORY = command_frame(Command.WRITE_MEMORY)
-
-
-_BYTES = [bytes((value,)) for value in range(256)]
-
-
-def xor(data: bytes) -> int:
-    """XOR of all bytes. The upper half of one long integer is folded onto the lower one until that is a byte:
-    a loop per byte would be slow. What is left above the lower half takes no part in the next fold."""
-    value = int.from_bytes(data, "big")
-    half_bits = 4 << max(0, len(data) - 1).bit_length()
-    while half_bits >= 8:
-        value ^= value >> half_bits
-        half_bits >>= 1
-    return value & 0xFF
-
-
-def checked(data: bytes) -> bytes:
-    """`data` followed by its XOR."""
-    return data + bytes((xor(data),))
-
-
-def address_frame(address: int) -> bytes:
-    a, b, c, d = frame = address.to_bytes(4, "big")
-    return frame + _BYTES[a ^ b ^ c ^ d]
-
-
-def length_frame(count: int) -> bytes:
-    return bytes((count - 1, (count - 1) ^ 0xFF))
-
-
-def data_frame(data: bytes) -> bytes:
-    """Length, data and checksum of Write Memory."""
-    last = len(data) - 1
-    return _BYTES[last] + data + _BYTES[last ^ xor(data)]
-
-
-def erase_frame(pages: Sequence[int]) -> bytes:
-    """Page list of Erase (bootloaders before V3.0)."""
-    return checked(bytes((len(pages) - 1, *pages)))
-
-
-def extended_erase_frame(pages: Sequence[int]) -> bytes:
-    """Page list of Extended Erase."""
-    return checked(b"".join(number.to_bytes(2, "big") for number in (len(pages) - 1, *pages)))
-
-
-def flash_crc32(data: bytes) -> int:
-    """The CRC of Get Checksum: polynomial 0x04C11DB7, initial value all ones, not reflected, no final XOR,
-    over little-endian 32-bit words, most significant bit first. `data` is a multiple of 4 bytes."""
-    table = _crc_table()
-    crc = 0xFFFFFFFF
-    for at in range(0, len(data), 4):
-        for byte in data[at : at + 4][::-1]:
-            crc = ((crc << 8) & 0xFFFFFFFF) ^ table[(crc >> 24) ^ byte]
-    return crc
-
-
-_CRC_TABLE: list[int] = []
-
-
-def _crc_table() -> list[int]:
-    if not _CRC_TABLE:
-        for index in range(256):
-            value = index << 24
-            for _ in range(8):
-                value = (value << 1) ^ (0x04C11DB7 if value & 0x80000000 else 0)
-            _CRC_TABLE.append(value & 0xFFFFFFFF)
-    return _CRC_TABLE
-
-
-# --- commands -------------------------------------------------------------------------------------------
 
 
 def synchronise() -> Steps[None]:
@@ -232,61 +136,10 @@ def read_memory(address: int, count: int) -> Steps[bytes]:
 
 def write_memory(address: int, data: bytes) -> Steps[None]:
     """Write `data` (1 to 256 bytes; address and length multiples of 4 and of the flash word)."""
-    if not 0 < len(data) <= BLOCK_BYTES or len(data) % 4 or address % 4:
-        raise ValueError(
-            f"cannot write {len(data)} bytes at {address:#010x}: not aligned to 4, or not 1..256"
-        )
+    check_block(address, data)
     yield from _command(Command.WRITE_MEMORY, "Write Memory")
     yield from _acknowledge("Write Memory", "address", address_frame(address))
     yield from _acknowledge("Write Memory", "data", data_frame(data), Patience.PROGRAM)
-
-
-class Frame(NamedTuple):
-    """One frame of a run of blocks, the bytes of its answer (ACK and data), and what it is for messages."""
-
-    send: bytes
-    answer_bytes: int
-    name: str
-
-
-FRAMES_PER_BLOCK = 3
-ACKS_AT_ONCE = 3  # before the data of a block that was asked for in one piece
-
-
-def read_blocks(blocks: Iterable[tuple[int, int]]) -> Iterator[Frame]:
-    """The frames that read blocks of `(address, count)` as long as every answer is an ACK.
-
-    Blocks come by the thousand. Other than in the commands above, the next frame does not depend on the
-    answer before it, so it can be made while the device works on that one.
-    """
-    command = Frame(_READ_MEMORY, 1, "command")
-    for address, count in blocks:
-        yield command
-        yield Frame(address_frame(address), 1, "address")
-        yield Frame(length_frame(count), 1 + count, "length")
-
-
-def read_blocks_at_once(addresses: Iterable[int]) -> Iterator[Frame]:
-    """As `read_blocks` for whole blocks, with command, address and length of each in one piece.
-
-    Nothing is programmed while they wait in the device's receiver. Only for a device that has answered a
-    read before: to one that refuses the command, the rest would be commands. Whole blocks only: the length
-    0xFF and its complement are none, whatever comes before them.
-    """
-    length = length_frame(BLOCK_BYTES)
-    for address in addresses:
-        request = _READ_MEMORY + address_frame(address) + length
-        yield Frame(request, ACKS_AT_ONCE + BLOCK_BYTES, "request")
-
-
-def write_blocks(blocks: Iterable[tuple[int, bytes]]) -> Iterator[Frame]:
-    """The frames that write blocks of `(address, data)`, like `read_blocks`."""
-    command = Frame(_WRITE_MEMORY, 1, "command")
-    for address, data in blocks:
-        _check_block(address, data)
-        yield command
-        yield Frame(address_frame(address), 1, "address")
-        yield Frame(data_frame(data), 1, "data")
 
 
 def go(address: int) -> Steps[None]:
@@ -387,11 +240,6 @@ def extended_special(opcode: int, data: bytes, more: bytes) -> Steps[bytes]:
     return status
 
 
-def sized_frame(data: bytes) -> bytes:
-    """Two bytes of size, data and checksum, as the special commands send it."""
-    return checked(len(data).to_bytes(2, "big") + data)
-
-
 def flush_command_loop() -> Steps[None]:
     """Push a device out of a half-received command without a reset, up to its first answer.
 
@@ -403,13 +251,6 @@ def flush_command_loop() -> Steps[None]:
         if (yield Exchange(b"\xff\x00", 1, Patience.BRIEF)):
             return
     raise NoAnswerError(f"bootloader: {DATA_PHASE_BYTES} bytes did not bring it back to its command loop")
-
-
-def _check_block(address: int, data: bytes) -> None:
-    if not 0 < len(data) <= BLOCK_BYTES or len(data) % 4 or address % 4:
-        raise ValueError(
-            f"cannot write {len(data)} bytes at {address:#010x}: not aligned to 4, or not 1..256"
-        )
 
 
 def _command(command: Command, name: str) -> Steps[None]:
@@ -427,19 +268,11 @@ def _acknowledge(name: str, at: str, send: bytes = b"", patience: Patience = Pat
     while received and received[0] == BUSY:
         received = yield Exchange(b"", 1, Patience.SAME)
     if not received or received[0] != ACK:
-        raise _answer_error(name, at, received)
+        raise refusal(name, at, received)
 
 
-def answer_error(name: str, frame: Frame, answer: bytes) -> LinkError:
-    """What an answer to a frame of a run of blocks means that is not the expected one."""
-    if len(answer) > 1 or (answer and answer[0] == ACK):
-        return NoAnswerError(
-            f"bootloader: {name}: {len(answer) - 1} of {frame.answer_bytes - 1} bytes arrived"
-        )
-    return _answer_error(name, frame.name, answer)
-
-
-def _answer_error(name: str, at: str, received: bytes) -> LinkError:
+def refusal(name: str, at: str, received: bytes) -> LinkError:
+    """What anything but an ACK in answer to the part `at` of a command means; nothing: the time was up."""
     if not received:
         return NoAnswerError(f"bootloader: {name}: no answer to the {at}")
     if received[0] == NACK:

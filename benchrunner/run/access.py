@@ -29,7 +29,8 @@ from benchrunner.flash.reading import Reader
 from benchrunner.flash.recovery import Recovery
 from benchrunner.flash.rom import SIMULATED, RomBootloader, Timings
 from benchrunner.image import EMULATED_UID, SIMULATED_UID
-from benchrunner.protocol.an3155 import BLOCK_BYTES, NackError
+from benchrunner.protocol.an3155 import NackError
+from benchrunner.protocol.an3155_frames import BLOCK_BYTES
 from benchrunner.protocol.messages import JumpToBootloader
 from benchrunner.record import Fidelity, Flashing
 from benchrunner.run.device import Device

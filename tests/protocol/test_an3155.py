@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchrunner.protocol import an3155
-from benchrunner.protocol.an3155 import Bank, NackError, NoAnswerError, Patience, UnexpectedByteError
+from benchrunner.protocol import an3155, an3155_frames
+from benchrunner.protocol.an3155 import NackError, NoAnswerError, Patience, UnexpectedByteError
+from benchrunner.protocol.an3155_frames import Bank
 
 
 def converse(steps: an3155.Steps[Any], replies: bytes) -> tuple[Any, bytes]:
@@ -151,7 +152,7 @@ def test_busy_does_not_extend_the_time() -> None:
 
 
 def test_a_device_inside_a_write_is_fed_no_more_than_it_can_swallow() -> None:
-    assert said_to_silence(an3155.flush_command_loop()) == b"\xff\x00" * (an3155.DATA_PHASE_BYTES // 2)
+    assert said_to_silence(an3155.flush_command_loop()) == b"\xff\x00" * (an3155_frames.DATA_PHASE_BYTES // 2)
 
 
 def test_the_first_answer_ends_the_feeding() -> None:
@@ -164,11 +165,11 @@ def test_the_xor_equals_one_taken_byte_by_byte(length: int) -> None:
     expected = 0
     for byte in data:
         expected ^= byte
-    assert an3155.xor(data) == expected
+    assert an3155_frames.xor(data) == expected
 
 
 def test_the_checksum_has_its_published_check_value() -> None:
-    assert an3155.flash_crc32(bytes(range(1, 9))) == 0xA3141BDA
+    assert an3155_frames.flash_crc32(bytes(range(1, 9))) == 0xA3141BDA
 
 
 def test_a_checksum_reply_with_a_flipped_bit_is_refused() -> None:
