@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchrunner.board import load_board
 from benchrunner.deadline import Deadline
 from benchrunner.flash.entry import enter
-from benchrunner.flash.program import Progress, program
+from benchrunner.flash.program import program
 from benchrunner.flash.rom import BITS_PER_BYTE, BLOCK_WIRE_BYTES, SIMULATED, RomBootloader
+from benchrunner.flash.sectors import Progress
 from benchrunner.transport import Parity
 from benchrunner.transport.serial import open_transport
 

@@ -15,7 +15,7 @@ from benchrunner.cli.progress import Progress
 from benchrunner.errors import BenchrunnerError
 
 if TYPE_CHECKING:
-    from benchrunner.flash.program import Progress as Stage
+    from benchrunner.flash.sectors import Progress as Stage
 
 _EPILOG = """\b
 Examples:

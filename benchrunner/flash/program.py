@@ -11,21 +11,18 @@ from enum import StrEnum
 
 from benchrunner.board import Board, Flash, Sector
 from benchrunner.deadline import Deadline
-from benchrunner.errors import DoesNotFitError, FlashError, LinkError, ReadoutProtectedError, WrongChipError
+from benchrunner.errors import DoesNotFitError, LinkError, ReadoutProtectedError, WrongChipError
 from benchrunner.flash.journal import Journal, SectorState
 from benchrunner.flash.reading import Reader
-from benchrunner.flash.recovery import BLOCK_TRIES, Level, Recovery, refused
+from benchrunner.flash.recovery import Recovery
 from benchrunner.flash.rom import RomBootloader, erases_extended
+from benchrunner.flash.sectors import Progress, SectorWriter, slice_of
 from benchrunner.image import BLOCK_OFFSET
 from benchrunner.protocol.an3155 import NackError
-from benchrunner.protocol.an3155_frames import BLOCK_BYTES, ERASE_LIST_LIMIT, Command
+from benchrunner.protocol.an3155_frames import BLOCK_BYTES, Command
 from benchrunner.record import Flashing
 
-_REPLAYS = 3  # erase and write of one sector again, before it is given up
-_ERASE_BATCH_S = 4.0  # typical time of one erase command: short enough for progress and its own deadline
 _SAMPLED_BLOCKS = 16  # a quick compare reads one block in so many
-_PROGRESS_BLOCKS = 16
-_ERASED = b"\xff" * BLOCK_BYTES
 _SMALLEST_CHIP_KIB, _LARGEST_CHIP_KIB = 16, 8192
 
 
@@ -41,24 +38,6 @@ class Options:
     compare: Compare = Compare.QUICK
     checksum: bool = False  # verify by the device's CRC where it has one, instead of reading back
     allow_unprotect: bool = False  # lift readout protection, which erases the whole chip
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is being done: "compare", "erase" or "write" (which includes the read-back)."""
-
-    phase: str
-    done_bytes: int
-    total_bytes: int
-
-
-class _SectorLostError(Exception):
-    """A sector must be erased and written again."""
-
-    def __init__(self, address: int, *, content_wrong: bool) -> None:
-        super().__init__(address)
-        self.address = address
-        self.content_wrong = content_wrong
 
 
 def program(
@@ -124,10 +103,17 @@ class FlashJob:
         self._options = options if options is not None else Options()
         self._progress = progress if progress is not None else lambda _: None
         self._clean_entry = clean_entry
-        self._extended = True
         self._image_sha256 = ""
-        self._erased = 0
-        self._written_bytes = 0
+        self._writer = SectorWriter(
+            rom,
+            self._reader,
+            self.recovery,
+            self.journal,
+            flash=self._flash,
+            board_id=board.id,
+            deadline=deadline,
+            progress=self._progress,
+        )
 
     def run(self, image: bytes) -> Flashing:
         """See `program`."""
@@ -138,15 +124,17 @@ class FlashJob:
             self._check_chip()
             self._check_size(len(data))
             sectors = {
-                sector.index: sector for sector in self._flash.sector_list() if self._slice(data, sector)
+                sector.index: sector
+                for sector in self._flash.sector_list()
+                if slice_of(data, sector, self._flash.base)
             }
             changed, by_sample = self._compare(data, list(sectors.values()))
             self.journal.begin(
                 self._image_sha256,
                 {i: SectorState.UNTOUCHED if i in changed else SectorState.KEPT for i in sectors},
             )
-            self._erase_changed([sectors[index] for index in changed])
-            self._write_changed([sectors[index] for index in changed], data)
+            self._writer.erase([sectors[index] for index in changed])
+            self._writer.write([sectors[index] for index in changed], data)
             if not by_sample:
                 self.journal.finish(self._chip_id)
         except BaseException as error:
@@ -155,8 +143,8 @@ class FlashJob:
         return Flashing(
             route=f"ROM bootloader, {self._rom.transport.description}",
             image_bytes=len(image),
-            written_bytes=self._written_bytes,
-            erased_sectors=self._erased,
+            written_bytes=self._writer.written_bytes,
+            erased_sectors=self._writer.erased_sectors,
             skipped_sectors=len(sectors) - len(changed),
             retries=self.recovery.retries,
             link_errors=self.recovery.link_errors,
@@ -186,7 +174,7 @@ class FlashJob:
                 f"{self._board.id} has {self._chip_id:#05x}",
                 hint="another board is plugged in; nothing was erased",
             )
-        self._extended = erases_extended(capabilities)
+        self._writer.extended = erases_extended(capabilities)
         self._reader.by_checksum = self._options.checksum and Command.GET_CHECKSUM in capabilities.commands
 
     def _check_size(self, length: int) -> None:
@@ -246,12 +234,14 @@ class FlashJob:
             and self._clean_entry
             and self.journal.vouches_for(self._image_sha256, self._chip_id)
         )
-        if quick and all(self._sample_holds(sector, self._slice(data, sector)) for sector in sectors):
+        if quick and all(
+            self._sample_holds(sector, slice_of(data, sector, self._flash.base)) for sector in sectors
+        ):
             return [], True
         changed, done = [], 0
         for sector in sectors:
             self._progress(Progress("compare", done, len(data)))
-            part = self._slice(data, sector)
+            part = slice_of(data, sector, self._flash.base)
             if not self._holds(sector.address, part):
                 changed.append(sector.index)
             done += len(part)
@@ -274,152 +264,3 @@ class FlashJob:
         return (
             self._reader.checksum_holds(address, part) or self._reader.first_mismatch(address, part) is None
         )
-
-    # --- erase and write --------------------------------------------------------------------------------
-
-    def _erase_changed(self, sectors: list[Sector]) -> None:
-        batch = max(1, min(ERASE_LIST_LIMIT, int(_ERASE_BATCH_S / self._flash.erase_sector_s)))
-        if len(sectors) == len(self._flash.sector_list()):
-            batch = len(sectors)  # one mass erase takes less time than all sectors after each other
-        total, done = sum(sector.size_bytes for sector in sectors), 0
-        for at in range(0, len(sectors), batch):
-            self._progress(Progress("erase", done, total))
-            part = sectors[at : at + batch]
-            self._erase(part)
-            done += sum(sector.size_bytes for sector in part)
-        if sectors:
-            self._progress(Progress("erase", total, total))
-
-    def _erase(self, sectors: list[Sector]) -> None:
-        numbers = [sector.index for sector in sectors]
-        self.journal.mark(numbers, SectorState.ERASING)
-        refusals = 0
-        for attempt in range(2 * BLOCK_TRIES):
-            try:
-                self._command_erase(numbers)
-                break
-            except LinkError as error:
-                refusals += isinstance(error, NackError)
-                if refusals == BLOCK_TRIES or attempt == 2 * BLOCK_TRIES - 1:
-                    raise self._refused_error(error, sectors[0].address, sectors[0]) from error
-                self.recovery.recover(error, Level.BLOCK if attempt < BLOCK_TRIES else Level.RESYNC)
-        self._erased += len(sectors)
-        self.journal.mark(numbers, SectorState.ERASED)
-
-    def _command_erase(self, numbers: list[int]) -> None:
-        if len(numbers) == len(self._flash.sector_list()):
-            mass_s = self._flash.erase_mass_s
-            self._rom.erase_everything(self._deadline, mass_s=mass_s, extended=self._extended)
-        else:
-            sector_s = self._flash.erase_sector_s
-            self._rom.erase(numbers, self._deadline, sector_s=sector_s, extended=self._extended)
-
-    def _write_changed(self, sectors: list[Sector], data: bytes) -> None:
-        total = sum(len(self._slice(data, sector)) for sector in sectors)
-        done = 0
-        for sector in [*sectors[1:], *sectors[:1]]:  # the vector table last
-            part = self._slice(data, sector)
-            self._write_sector(sector, part, done, total)
-            done += len(part)
-        if sectors:
-            self._progress(Progress("write", total, total))
-
-    def _write_sector(self, sector: Sector, part: bytes, done: int, total: int) -> None:
-        wrong: set[int] = set()
-        for _ in range(_REPLAYS + 1):
-            try:
-                self.journal.mark([sector.index], SectorState.WRITING)
-                self._fill(sector, part, done, total)
-                self.journal.mark([sector.index], SectorState.WRITTEN)
-                self._verify(sector, part)
-            except _SectorLostError as lost:
-                if lost.content_wrong and lost.address in wrong:
-                    raise FlashError(
-                        f"{self._board.id}: flash at {lost.address:#010x} (sector {sector.index}) does not "
-                        "take its content after an erase and a second write",
-                        address=lost.address,
-                        sector=sector.index,
-                        hint="the flash cell is worn or the part is damaged: take the board out of service",
-                    ) from lost
-                if lost.content_wrong:
-                    wrong.add(lost.address)
-                self._erase([sector])
-            else:
-                self.journal.mark([sector.index], SectorState.VERIFIED)
-                return
-        raise FlashError(
-            f"{self._board.id}: sector {sector.index} at {sector.address:#010x} was lost "
-            f"{_REPLAYS + 1} times while it was written",
-            address=sector.address,
-            sector=sector.index,
-            hint="check cable and supply; if they are good, the part is damaged",
-        )
-
-    def _fill(self, sector: Sector, part: bytes, done: int, total: int) -> None:
-        """Write every block of `part` that is not erased flash anyway; that is read back with the rest."""
-        blocks = [
-            (sector.address + offset, part[offset : offset + BLOCK_BYTES])
-            for offset in range(0, len(part), BLOCK_BYTES)
-            if part.count(b"\xff", offset, offset + BLOCK_BYTES) < len(part[offset : offset + BLOCK_BYTES])
-        ]
-        at = 0
-
-        def acknowledged(_: bytes) -> None:
-            nonlocal at
-            if at % _PROGRESS_BLOCKS == 0:
-                self._progress(Progress("write", done + blocks[at][0] - sector.address, total))
-            self._written_bytes += len(blocks[at][1])
-            at += 1
-
-        while at < len(blocks):
-            try:
-                self._rom.write_blocks(blocks[at:], self._deadline, acknowledged)
-            except LinkError as error:
-                self._repair_block(sector, *blocks[at], error)
-                acknowledged(b"")
-
-    def _repair_block(self, sector: Sector, address: int, block: bytes, error: LinkError) -> None:
-        """Bring a block whose Write failed into flash, or give up the sector."""
-        last = error
-        for _ in range(BLOCK_TRIES):
-            if self.recovery.recover(last) > Level.BLOCK:
-                raise _SectorLostError(address, content_wrong=False)
-            # The block may have been written although its ACK is missing. On flash with ECC a second write
-            # of a written word is an error, so it is looked at first.
-            found = self._reader.read(address, len(block))
-            if found == block:
-                return
-            if found != _ERASED[: len(block)]:
-                raise _SectorLostError(address, content_wrong=False)
-            try:
-                self._rom.write(address, block, self._deadline)
-                return
-            except LinkError as again:
-                last = again
-        if isinstance(last, NackError):
-            raise self._refused_error(last, address, sector) from last
-        self.recovery.recover(last, Level.RESYNC)
-        raise _SectorLostError(address, content_wrong=False)
-
-    def _verify(self, sector: Sector, part: bytes) -> None:
-        if self._reader.checksum_holds(sector.address, part):
-            return
-        wrong = self._reader.first_mismatch(sector.address, part)
-        if wrong is not None:
-            raise _SectorLostError(wrong, content_wrong=True)
-
-    def _refused_error(self, error: LinkError, address: int, sector: Sector) -> Exception:
-        reason = refused(error, self._board.id)
-        if isinstance(reason, ReadoutProtectedError) or not isinstance(error, NackError):
-            return reason
-        return FlashError(
-            f"{self._board.id}: sector {sector.index} at {address:#010x}: "
-            f"{error.message} {BLOCK_TRIES} times",
-            address=address,
-            sector=sector.index,
-            hint="is the sector write-protected? see the option bytes",
-        )
-
-    def _slice(self, data: bytes, sector: Sector) -> bytes:
-        start = sector.address - self._flash.base
-        return data[start : start + sector.size_bytes]

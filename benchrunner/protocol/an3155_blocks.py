@@ -37,7 +37,7 @@ ACKS_AT_ONCE = 3  # before the data of a block that was asked for in one piece
 def read_blocks(blocks: Iterable[tuple[int, int]]) -> Iterator[Frame]:
     """The frames that read blocks of `(address, count)` as long as every answer is an ACK.
 
-    Blocks come by the thousand. Other than in the commands above, the next frame does not depend on the
+    Blocks come by the thousand. Other than in the commands of `an3155`, the next frame does not depend on the
     answer before it, so it can be made while the device works on that one.
     """
     command = Frame(_READ_MEMORY, 1, "command")

@@ -24,10 +24,11 @@ from benchrunner.errors import (
 )
 from benchrunner.flash.entry import Entry, enter
 from benchrunner.flash.journal import Journal
-from benchrunner.flash.program import Compare, Options, Progress, program
+from benchrunner.flash.program import Compare, Options, program
 from benchrunner.flash.reading import Reader
 from benchrunner.flash.recovery import Recovery
 from benchrunner.flash.rom import SIMULATED, RomBootloader, Timings
+from benchrunner.flash.sectors import Progress
 from benchrunner.image import EMULATED_UID, SIMULATED_UID
 from benchrunner.protocol.an3155 import NackError
 from benchrunner.protocol.an3155_frames import BLOCK_BYTES

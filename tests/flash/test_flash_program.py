@@ -13,8 +13,9 @@ from benchrunner.board import load_board
 from benchrunner.errors import DeadlineExceededError, DoesNotFitError, LinkError
 from benchrunner.flash.entry import Entry, enter, leave
 from benchrunner.flash.journal import Journal, SectorState
-from benchrunner.flash.program import Compare, Options, Progress, program
+from benchrunner.flash.program import Compare, Options, program
 from benchrunner.flash.rom import SIMULATED, Timings
+from benchrunner.flash.sectors import Progress
 from benchrunner.record import Flashing
 from benchrunner.simulator.board import Boot
 from benchrunner.simulator.faults import At, Faults
