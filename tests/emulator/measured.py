@@ -59,8 +59,8 @@ def on_stm32(
         transport = open_transport(url, baud_hz=BAUD_HZ, parity=Parity.EVEN, lines=Lines())
         try:
             rom = RomBootloader(transport, timings=SIMULATED)
-            enter(rom, ask_to_jump=lambda: None, deadline=Deadline(10))
-            rom.identify(Deadline(10))
+            enter(rom, ask_to_jump=lambda: None, deadline=Deadline(60))
+            rom.identify(Deadline(60))
             program(rom, board, image, deadline=Deadline(60), options=Options(), journal=Journal(None))
             transport.set_lines(boot0=False, reset=True)
             transport.set_format(BAUD_HZ, Parity.NONE)
@@ -98,5 +98,5 @@ def measure(transport: Transport, model: Path) -> Measured:
     runs = [mcu.run_batch(link, 1, Deadline(60)).samples[0].cycles for _ in range(3)]
     outputs = mcu.read_outputs(link, manifest, chunk_bytes=256, deadline=Deadline(30))
     layers, profile = mcu.profile_layers(link, Deadline(60))
-    memory = mcu.read_memory(link, Deadline(10))
+    memory = mcu.read_memory(link, Deadline(60))
     return Measured(manifest, tuple(runs), layers, profile, outputs, tuple(interpreter.run(inputs)), memory)

@@ -120,9 +120,9 @@ def test_a_machine_ends_at_its_deadline_and_with_its_block(model: Path, tmp_path
     with serve_qemu(found, image, deadline_s=0.5) as url:
         host, port = url.removeprefix("socket://").split(":")
         with socket.create_connection((host, int(port))) as connection:
-            connection.settimeout(30.0)
+            connection.settimeout(120.0)
             started = time.monotonic()
             while connection.recv(4096):
                 pass
-            assert time.monotonic() - started < 30.0
+            assert time.monotonic() - started < 120.0
     assert not any(thread.name == "QEMU" for thread in threading.enumerate())

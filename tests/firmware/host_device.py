@@ -118,8 +118,8 @@ class HostDevice:
             raise PortError(f"the process is gone: {error}") from error
 
     def read(self, max_bytes: int, deadline: Deadline) -> bytes:
-        # Time that the device makes does not pass while the host waits for it: ten real seconds end that.
-        ready, _, _ = select.select([self.wire], [], [], min(10.0, deadline.remaining_s()))
+        # Time that the device makes does not pass while the host waits for it: a real minute ends that.
+        ready, _, _ = select.select([self.wire], [], [], min(60.0, deadline.remaining_s()))
         if not ready:
             return b""
         data = self.wire.recv(min(max_bytes, self.largest_read))
@@ -176,7 +176,7 @@ def running(program: Path, image_file: Path, **environment: str) -> Iterator[Hos
     finally:
         ours.close()
         try:
-            process.wait(10)
+            process.wait(60)
         finally:
             process.kill()
     assert errors.read_bytes() == b""

@@ -236,7 +236,7 @@ def test_a_frame_that_was_held_up_is_not_torn_apart_by_what_looks_like_text(kws:
     kws.write(wire[at:])
     received = b""
     while not received.endswith(encode(Echoed(b"ABC 50% of it"), 9)):
-        data = kws.read(65536, Deadline(10))
+        data = kws.read(65536, Deadline(60))
         assert data, received
         received += data
     assert b"e-[" not in received
@@ -246,7 +246,7 @@ def test_a_boot_that_nobody_answers_is_announced_in_text(folder: Path) -> None:
     with start(folder, "KWS") as device:
         received = b""
         while not received.endswith(b"m-init-done\r\nm-ready\r\n"):
-            data = device.read(65536, Deadline(10))
+            data = device.read(65536, Deadline(60))
             assert data, received
             received += data
         assert re.search(rb"\0m-timestamp-mode-performance\r\nm-lap-us-[0-9]+\r\nm-init-done", received)

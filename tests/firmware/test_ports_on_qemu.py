@@ -21,7 +21,7 @@ FAULT = (
     "mmfar", "bfar",
 )  # fmt: skip
 HARD_FAULT = 3
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 
 
 def netduino() -> Board:

@@ -46,7 +46,7 @@ class RunnerStandIn:
 
     def _line(self, command: str) -> str:
         while not self._lines:
-            data = self._device.read(65536, Deadline(5))
+            data = self._device.read(65536, Deadline(60))
             assert data, f"no response to command {command}"
             for number in data:
                 character = bytes([number]).decode()  # which raises for all that is not ASCII

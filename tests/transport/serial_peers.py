@@ -11,6 +11,8 @@ from typing import Protocol
 
 import serial.rfc2217
 
+WAIT_S = 60.0  # for what comes within a millisecond, unless others keep the machine busy
+
 
 class FarEnd(Protocol):
     """What the device side of a port can do."""
@@ -41,7 +43,7 @@ class PtyFarEnd:
     def receive(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
-            ready, _, _ = select.select([self.master], [], [], 5)
+            ready, _, _ = select.select([self.master], [], [], WAIT_S)
             assert ready, f"{count - len(data)} bytes did not arrive"
             data += os.read(self.master, count - len(data))
         return data
@@ -65,9 +67,9 @@ class SocketFarEnd:
 
     def accepted(self) -> socket.socket:
         if self._connection is None:
-            self._listener.settimeout(5)
+            self._listener.settimeout(WAIT_S)
             self._connection, _ = self._listener.accept()
-            self._connection.settimeout(5)
+            self._connection.settimeout(WAIT_S)
         return self._connection
 
     def send(self, data: bytes) -> None:
@@ -148,7 +150,7 @@ class Rfc2217FarEnd(SocketFarEnd):
 
     def receive(self, count: int) -> bytes:
         with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self._received) >= count, timeout=5)
+            assert self._arrived.wait_for(lambda: len(self._received) >= count, timeout=WAIT_S)
             data = bytes(self._received[:count])
             del self._received[:count]
             return data
@@ -161,7 +163,7 @@ class Rfc2217FarEnd(SocketFarEnd):
                 pass
             self._connection.close()
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(WAIT_S)
 
 
 FAR_ENDS = {"pty": PtyFarEnd, "socket": SocketFarEnd, "rfc2217": Rfc2217FarEnd}

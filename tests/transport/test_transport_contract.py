@@ -33,7 +33,7 @@ def transport(far_end: FarEnd) -> Iterator[Transport]:
 
 
 def read_exactly(transport: Transport, count: int) -> bytes:
-    deadline, data = Deadline(5), b""
+    deadline, data = Deadline(60), b""
     while len(data) < count:
         piece = transport.read(count - len(data), deadline)
         assert piece, f"{count - len(data)} bytes did not arrive"
@@ -59,7 +59,7 @@ def test_erased_flash_arrives_whole(far_end: FarEnd, transport: Transport) -> No
 def test_a_read_returns_no_more_than_it_was_asked_for(far_end: FarEnd, transport: Transport) -> None:
     far_end.send(b"abcdef")
     assert read_exactly(transport, 2) == b"ab"
-    assert transport.read(1, Deadline(5)) == b"c"
+    assert transport.read(1, Deadline(60)) == b"c"
     assert read_exactly(transport, 3) == b"def"
 
 
@@ -79,7 +79,7 @@ def test_a_read_wakes_when_a_byte_is_there(far_end: FarEnd, transport: Transport
 
 def test_discarded_input_is_gone_and_counted(far_end: FarEnd, transport: Transport) -> None:
     far_end.send(b"stale boot chatter")
-    assert transport.read(1, Deadline(5)) == b"s"
+    assert transport.read(1, Deadline(60)) == b"s"
     dropped = transport.discard_input()
     assert dropped == 17
     assert transport.discard_input() == 0
