@@ -77,20 +77,25 @@ def work(connection: Connection, lifeline: Connection, folder: Path, runner: str
     """Serve until the connection ends. `runner` is `module:function`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the suite decides what a Ctrl-C of its terminal means
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threading.Thread(target=_end_with_the_suite, args=(lifeline,), daemon=True).start()
-    held = hold_as_worker(folder)
-    module, _, name = runner.partition(":")
-    run: Runner = getattr(import_module(module), name)
     try:
-        while True:
-            order = connection.recv()
-            if _is_cut(lifeline):
-                return
-            connection.send(_answer(run, order, _Teller(connection)))
+        threading.Thread(target=_end_with_the_suite, args=(lifeline,), daemon=True).start()
+        held = hold_as_worker(folder)
+        try:
+            _serve(connection, lifeline, runner)
+        finally:
+            os.close(held)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
-    finally:
-        os.close(held)
+
+
+def _serve(connection: Connection, lifeline: Connection, runner: str) -> None:
+    module, _, name = runner.partition(":")
+    run: Runner = getattr(import_module(module), name)
+    while True:
+        order = connection.recv()
+        if _is_cut(lifeline):
+            return
+        connection.send(_answer(run, order, _Teller(connection)))
 
 
 class _Teller:

@@ -17,8 +17,8 @@ def run(order: Order, tell: Tell) -> Done:
     name = order.case.model_name
     tell("timed")
     begun = order.results.parent / f"begun-{order.case.board}-{name}"
-    begun.touch()
     try:
+        begun.touch()  # from here on it may be told to stop
         if "hang" in name:
             time.sleep(600)
         if "wedged" in name:
