@@ -12,26 +12,24 @@ timing_networks.py. Method of the fit: fit_timing.py. Choices and limits: docs/d
 
 from __future__ import annotations
 
-import argparse
 import csv
 import datetime
 import hashlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 # this checkout, whatever is installed
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import fit_timing
-from fit_timing import Fit, Row, amounts, differences, family, network, predict_left_out
-from timing_networks import NETWORKS, Layer
+from fit_command import error_percentiles, run_fit, table
+from fit_timing import Fit, Row, amounts, family, network, predict_left_out
+from layer_list import Layer
+from timing_networks import NETWORKS
 
 from benchrunner.timing.linux import (
     CPU_CORES,
@@ -166,10 +164,7 @@ def _error(rows: Sequence[Row], near: Sequence[float], far: Sequence[float]) -> 
     return LinuxError(
         rows=len(near),
         networks=len({row.group for row in rows}),
-        median_percent=round(float(np.median(near)), 2),
-        p90_percent=round(float(np.percentile(near, 90)), 2),
-        family_median_percent=round(float(np.median(far)), 2),
-        family_p90_percent=round(float(np.percentile(far, 90)), 2),
+        **error_percentiles(near, far),
     )
 
 
@@ -235,10 +230,6 @@ FORMS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *lines))
-
-
 def _figures(error: LinuxError) -> str:
     near = f"{error.median_percent:.1f} / {error.p90_percent:.1f}"
     return f"{near} ({error.family_median_percent:.1f} / {error.family_p90_percent:.1f})"
@@ -246,7 +237,7 @@ def _figures(error: LinuxError) -> str:
 
 def errors_table(found: Mapping[str, LinuxError]) -> str:
     lines = [[core, str(e.rows), str(e.networks), _figures(e)] for core, e in found.items()]
-    return _table(["executed by", "rows", "networks", "median / p90 % (family left out)"], lines)
+    return table(["executed by", "rows", "networks", "median / p90 % (family left out)"], lines)
 
 
 def forms_table(rows: Rows) -> str:
@@ -254,7 +245,7 @@ def forms_table(rows: Rows) -> str:
     for name, terms in FORMS.items():
         found = errors(rows, terms)
         lines.append([name, str(len(terms)), *(_figures(found[core]) for core in CPU_CORES)])
-    return _table(["formula", "costs", *CPU_CORES], lines)
+    return table(["formula", "costs", *CPU_CORES], lines)
 
 
 def report_table(rows: Rows) -> str:
@@ -266,7 +257,7 @@ def report_table(rows: Rows) -> str:
         lines.append(_report_line(gpu, "GPU", gpu.cycles, on_gpu))
         lines.append(_report_line(npu, "NPU", npu.cycles, on_npu))
     header = ["model", "resolution", "executed by", "release", "published Mcycles", "predicted", "error %"]
-    return _table(header, lines) + "\n\nnot used:\n" + "\n".join(f"- {reason}" for reason in rows.left_out)
+    return table(header, lines) + "\n\nnot used:\n" + "\n".join(f"- {reason}" for reason in rows.left_out)
 
 
 def _report_line(row: Row, unit: str, published: float, predicted: float) -> list[str]:
@@ -279,26 +270,17 @@ def _report_line(row: Row, unit: str, published: float, predicted: float) -> lis
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fit the timing model of Linux boards on published times.")
-    action = parser.add_mutually_exclusive_group()
-    for name in ("report", "forms", "check", "write"):
-        action.add_argument(f"--{name}", action="store_true")
-    chosen = parser.parse_args()
     rows = load_rows()
-    if chosen.report:
-        print(report_table(rows))
-    elif chosen.forms:
-        print(forms_table(rows))
-    elif chosen.check:
-        found = differences(json.loads(COEFFICIENTS.read_text(encoding="utf-8")), document(rows))
-        print("\n".join(found) or "linux_coefficients.json is what the fit gives")
-        return 1 if found else 0
-    elif chosen.write:
-        COEFFICIENTS.write_text(json.dumps(document(rows), indent=2) + "\n", encoding="utf-8")
-        print(f"wrote {COEFFICIENTS}")
-    else:
-        print(errors_table(errors(rows)))
-    return 0
+    return run_fit(
+        "Fit the timing model of Linux boards on published times.",
+        COEFFICIENTS,
+        lambda: document(rows),
+        {
+            "errors": lambda: errors_table(errors(rows)),
+            "report": lambda: report_table(rows),
+            "forms": lambda: forms_table(rows),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -12,15 +12,12 @@ v1.1). Layer lists: timing_networks.py. Method and limits: docs/decisions/timing
 
 from __future__ import annotations
 
-import argparse
 import csv
 import datetime
 import hashlib
-import json
-import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +28,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from timing_networks import NETWORKS, Layer
+from fit_command import error_percentiles, run_fit, table
+from layer_list import Layer
+from timing_networks import NETWORKS
 
 from benchrunner.model import LayerKind
 from benchrunner.timing import REFERENCE_ENGINE, TERMS, CoreError, work
@@ -251,10 +250,7 @@ def core_errors(rows: Sequence[Row], terms: Sequence[str] = TERMS) -> dict[str, 
         found[core] = CoreError(
             rows=len(near),
             networks=len({row.group for row in rows if row.core == core and row.reference}),
-            median_percent=round(float(np.median(near)), 2),
-            p90_percent=round(float(np.percentile(near, 90)), 2),
-            family_median_percent=round(float(np.median(far)), 2),
-            family_p90_percent=round(float(np.percentile(far, 90)), 2),
+            **error_percentiles(near, far),
         )
     return found
 
@@ -282,21 +278,6 @@ def document(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def differences(shipped: Mapping[str, Any], fitted: Mapping[str, Any], tolerance: float = 1e-6) -> list[str]:
-    """Keys whose values differ (numbers: by more than `tolerance` of the larger); the date of the fit may."""
-    found = []
-    for key in sorted(shipped.keys() | fitted.keys() - {"fitted_on"}):
-        old, new = shipped.get(key), fitted.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += [f"{key}.{inner}" for inner in differences(old, new, tolerance)]
-        elif isinstance(old, float) and isinstance(new, float):
-            if not math.isclose(old, new, rel_tol=tolerance):
-                found.append(f"{key}: {old} is shipped, {new} is fitted")
-        elif old != new and key != "fitted_on":
-            found.append(f"{key}: {old} is shipped, {new} is fitted")
-    return found
-
-
 _KINDS = ("convolution_mac", "depthwise_mac", "dense_mac")
 FORMS: dict[str, tuple[str, ...]] = {
     "one cost per MAC": ("mac",),
@@ -313,12 +294,8 @@ FORMS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *lines))
-
-
 def errors_table(errors: Mapping[str, CoreError]) -> str:
-    return _table(
+    return table(
         ["core", "rows", "networks", "median %", "p90 %", "family left out: median %", "p90 %"],
         (
             [
@@ -341,7 +318,7 @@ def report_table(rows: Sequence[Row]) -> str:
             numbers = [f"{row.cycles * scale:.3f}", f"{value * scale:.3f}", error]
             lines.append([*cells, *numbers, row.left_out or ""])
     header = ["model", "resolution", "board", "core", "engine", "published Mcycles", "predicted", "error %"]
-    return _table([*header, "not fitted because"], lines)
+    return table([*header, "not fitted because"], lines)
 
 
 def forms_table(rows: Sequence[Row]) -> str:
@@ -353,30 +330,21 @@ def forms_table(rows: Sequence[Row]) -> str:
             near = f"{e.median_percent:.1f} / {e.p90_percent:.1f}"
             cells.append(f"{near} ({e.family_median_percent:.1f} / {e.family_p90_percent:.1f})")
         lines.append([name, str(len(terms)), *cells])
-    return _table(["formula", "costs", *CORES], lines)
+    return table(["formula", "costs", *CORES], lines)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fit the timing model on published times.")
-    action = parser.add_mutually_exclusive_group()
-    for name in ("report", "forms", "check", "write"):
-        action.add_argument(f"--{name}", action="store_true")
-    chosen = parser.parse_args()
     rows = load_rows()
-    if chosen.report:
-        print(report_table(rows))
-    elif chosen.forms:
-        print(forms_table(rows))
-    elif chosen.check:
-        found = differences(json.loads(COEFFICIENTS.read_text(encoding="utf-8")), document(rows))
-        print("\n".join(found) or "coefficients.json is what the fit gives")
-        return 1 if found else 0
-    elif chosen.write:
-        COEFFICIENTS.write_text(json.dumps(document(rows), indent=2) + "\n", encoding="utf-8")
-        print(f"wrote {COEFFICIENTS}")
-    else:
-        print(errors_table(core_errors(rows)))
-    return 0
+    return run_fit(
+        "Fit the timing model on published times.",
+        COEFFICIENTS,
+        lambda: document(rows),
+        {
+            "errors": lambda: errors_table(core_errors(rows)),
+            "report": lambda: report_table(rows),
+            "forms": lambda: forms_table(rows),
+        },
+    )
 
 
 if __name__ == "__main__":
