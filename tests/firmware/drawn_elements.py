@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from single_layers import OneLayer, Spec, constant_values, quantised, scales, seeds, usual_scales, zero_points
-from tflite_builder import Options
+from tflite_writer import Options
 
 # All 256 stored values, an odd rest behind them.
 ALL = (1, 9, 29, 1)

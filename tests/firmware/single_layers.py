@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from tflite_builder import ModelBuilder, Options
+from tflite_builder import ModelBuilder
+from tflite_writer import Options
 
 from benchrunner.model import Model, parse_model
 
