@@ -40,7 +40,8 @@ class _Round:
     """Restarts of one case, alternating; every metric of it is read from the same ones."""
 
     candidate: list[Measurement]
-    baseline: list[Measurement]
+    other: list[Measurement]  # of the baseline's image, else of the canary, run in between
+    beside_canary: bool
     note: str
     read: set[str] = field(default_factory=set)  # metrics that have been told them
 
@@ -48,9 +49,10 @@ class _Round:
 class AgainByCommand:
     """Runs the case of a record as it was run: by its `benchrunner run`, or as its suite planned it.
 
-    Images and models come from `results/images/`; where the baseline's is not there, the candidate runs alone
-    and the answer says why. The records are kept under `results/confirmations/`, apart from the nights;
-    `StoreError` is raised where they cannot be written.
+    Images and models come from `results/images/`; where the baseline's is not there, the canary runs in its
+    stead, or the candidate alone, and the answer says why. The records are kept under
+    `results/confirmations/`, apart from the nights; `StoreError` is raised where they cannot be
+    written.
     """
 
     def __init__(self, folder: Path, lab_file: Path | None = None) -> None:
@@ -63,7 +65,9 @@ class AgainByCommand:
             raise StoreError(error.message, hint="get write access to it, or leave --confirm away") from error
         self._rounds: dict[tuple[str, int, str, int], list[_Round]] = {}
 
-    def __call__(self, candidate: Point, baseline: Point, restarts: int) -> Again:
+    def __call__(
+        self, candidate: Point, baseline: Point, restarts: int, canary: Point | None = None
+    ) -> Again:
         metric = candidate.key.metric
         rounds = self._rounds.setdefault(
             (candidate.run_id, candidate.position, baseline.run_id, baseline.position), []
@@ -71,31 +75,39 @@ class AgainByCommand:
         enough = (one for one in rounds if metric not in one.read and _starts(one.candidate) >= restarts)
         found = next(enough, None)
         if found is None:
-            found = self._round(candidate, baseline, restarts)
+            found = self._round(candidate, baseline, restarts, canary)
             rounds.append(found)
         found.read.add(metric)
-        return Again(
-            _medians(found.candidate, metric)[:restarts],
-            _medians(found.baseline, metric)[:restarts],
-            found.note,
-        )
+        medians = _medians(found.candidate, metric)[:restarts]
+        other = _medians(found.other, metric)[:restarts]
+        if found.beside_canary:
+            return Again(medians, (), found.note, other)
+        return Again(medians, other, found.note)
 
-    def _round(self, candidate: Point, baseline: Point, restarts: int) -> _Round:
+    def _round(self, candidate: Point, baseline: Point, restarts: int, canary: Point | None) -> _Round:
         record = self._measurement(candidate)
         way = self._way(candidate, record)
-        model = self._model(record, way.model)
-        command = [*way.command, "--model", str(model)]
-        image = self._image(candidate.image_sha256)
+        command = self._command(candidate, record, way)
         other, note = self._baseline_of(record, candidate, baseline)
         base = None if other is None else [*way.command, *other]
-        if image is not None:
-            command += ["--image", str(image)]
-        found = _Round([], [], note)
+        image, other_way = baseline.image_sha256, way
+        if base is None and canary is not None:
+            frozen = self._measurement(canary)
+            image, other_way = canary.image_sha256, self._way(canary, frozen)
+            base = self._command(canary, frozen, other_way)
+        found = _Round([], [], other is None and base is not None, note)
         while _starts(found.candidate) < restarts:
             found.candidate.append(self._run(command, way, candidate, candidate.image_sha256))
-            if base is not None:
-                found.baseline.append(self._run(base, way, candidate, baseline.image_sha256))
+            # A case may need fewer runs for its restarts than the canary, whose records have fewer starts.
+            while base is not None and _starts(found.other) < min(restarts, _starts(found.candidate)):
+                found.other.append(self._run(base, other_way, candidate, image))
         return found
+
+    def _command(self, point: Point, record: Measurement, way: _Way) -> list[str]:
+        """What ran, to be run once more."""
+        command = [*way.command, "--model", str(self._model(record, way.model))]
+        image = self._image(point.image_sha256)
+        return command + (["--image", str(image)] if image is not None else [])
 
     def _baseline_of(
         self, record: Measurement, candidate: Point, baseline: Point
@@ -103,19 +115,19 @@ class AgainByCommand:
         """Options that make the command the baseline's; else why it cannot be run in turns."""
         linux = record.case.board_class is BoardClass.LINUX
         if linux and candidate.model_sha256 == baseline.model_sha256:
-            return None, "on a Linux board both nights ran the same file: compared with its nights"
+            return None, "on a Linux board both nights ran the same file"
         if not linux and candidate.image_sha256 == baseline.image_sha256:
-            return None, "both nights ran the same image: compared with its nights"
+            return None, "both nights ran the same image"
         model = kept.find(self._folder, baseline.model_sha256, kept.MODEL)
         if model is None:
             name = baseline.model_sha256[:12]
-            return None, f"the baseline's model {name} is not kept: compared with its nights"
+            return None, f"the baseline's model {name} is not kept"
         if linux:
             return ["--model", str(model)], ""
         image = self._image(baseline.image_sha256)
         if image is None:
             name = baseline.image_sha256[:12] or "(no hash)"
-            return None, f"the baseline's image {name} is not kept: compared with its nights"
+            return None, f"the baseline's image {name} is not kept"
         return ["--model", str(model), "--image", str(image)], ""
 
     def _measurement(self, point: Point) -> Measurement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchrunner.errors import UsageError
 Examples:
   benchrunner baseline set main
   benchrunner baseline set release 2026-11-20 --canary fdmobilenet_0.25_128_int8
+  benchrunner baseline canary main fdmobilenet_0.25_128_int8
   benchrunner baseline decide main expected "h747i mobilenet_v2 total_flash" --note "new kernels"
   benchrunner baseline show main"""
 )
@@ -52,6 +54,26 @@ def set_(name: str, runs: str, folder: Path, shared: str | None, canary: str, no
         path = save_baseline(folder, baseline)
     cells = len({point.key.cell_id for point in points})
     click.echo(f"{path}: {len(run_ids)} runs, {cells} cells, noise learned for {len(limits)}")
+
+
+@command.command("canary")
+@click.argument("name")
+@click.argument("model")
+@folder_option
+@store_option
+def canary_(name: str, model: str, folder: Path, shared: str | None) -> None:
+    """Declare the canary of the baseline NAME; its runs stay the level. MODEL "" is none."""
+    from benchrunner.compare import load_baseline, save_baseline
+
+    baseline = load_baseline(folder, name)
+    with opened(folder, shared) as history:
+        cells = history.cells()
+    boards = sorted({key.board for key in cells if key.model == model})
+    if model and not boards:
+        known = ", ".join(sorted({key.model for key in cells}))
+        raise UsageError(f"{model}: never measured", hint=f"put it into the suite; there are {known}")
+    save_baseline(folder, replace(baseline, canary=model))
+    click.echo(f"canary of {name}: {model or 'none'}" + f", measured on {', '.join(boards)}" * bool(boards))
 
 
 @command.command("list")

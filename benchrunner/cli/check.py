@@ -32,7 +32,7 @@ Exit status: 0 good, 1 regression or failed case, 3 lab (an unchanged image or t
 @click.option(
     "--trust-nights",
     is_flag=True,
-    help="Confirm against the baseline's nights where its image cannot be run again.",
+    help="Confirm against the baseline's nights where neither its image nor a canary can be run in turns.",
 )
 @click.option(
     "--junit", "junit_file", type=click.Path(path_type=Path), default=None, help="Also write JUnit XML."

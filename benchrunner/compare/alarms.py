@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchrunner.compare.baselines import Baseline
+from benchrunner.compare.canary import TIMES
 from benchrunner.compare.finding import Finding
 from benchrunner.compare.verdict import Verdict
 
@@ -22,7 +23,10 @@ class Alarm:
 
 
 def with_canary(findings: Sequence[Finding], baseline: Baseline) -> Iterator[Finding]:
-    """Where the canary of a board moved, nothing on that board says anything about the code."""
+    """Where the canary of a board moved, no time there says anything about the code.
+
+    But for what was run in turns with something that the board moves as well.
+    """
     moved = {
         finding.key.board: finding
         for finding in findings
@@ -31,7 +35,8 @@ def with_canary(findings: Sequence[Finding], baseline: Baseline) -> Iterator[Fin
     }  # fmt: skip
     for finding in findings:
         canary = moved.get(finding.key.board)
-        if canary is not None and finding.verdict.moved:
+        in_turns = finding.in_turns and finding.verdict in (Verdict.IMPROVED, Verdict.REGRESSED)
+        if canary is not None and finding.verdict.moved and finding.key.metric in TIMES and not in_turns:
             change = canary.comparison.change_percent or 0
             reason = f"the canary {baseline.canary} moved by {change:+.2f} %: the board did, not the code"
             comparison = replace(finding.comparison, verdict=Verdict.LAB_FAULT, reason=reason)

@@ -31,3 +31,17 @@ def _differences(before: Point, after: Point) -> Iterator[tuple[str, str]]:
         one, other = before.environment.get(name, "unknown"), after.environment.get(name, "unknown")
         if one != other:
             yield name, f"{one} -> {other}"
+
+
+def recorded_changes(before: Point, after: Point) -> str:
+    """What the records say is another than it was, also of what need not be equal, as one line."""
+    found = dict(_differences(before, after))
+    for name in ("tool_version", "revision", "quality"):
+        one, other = getattr(before, name), getattr(after, name)
+        if one != other:
+            found[name] = f"{one or 'unknown'} -> {other or 'unknown'}"
+    if not found:
+        return (
+            "nothing recorded differs: model, runtime, kernel, governor, clock, tool, revision are the same"
+        )
+    return "recorded as differing: " + ", ".join(f"{name} {both}" for name, both in found.items())

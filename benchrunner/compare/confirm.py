@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from benchrunner import metrics
-from benchrunner.compare.finding import Finding, Rerun
+from benchrunner.compare.canary import TIMES, NoCanary, Relative
+from benchrunner.compare.conditions import recorded_changes
+from benchrunner.compare.finding import Again, Finding, Rerun
 from benchrunner.compare.nights import Night
+from benchrunner.compare.rounds import Moved, Round, against_nights, beside_canary, in_turns, of_one_value
 from benchrunner.compare.settings import Settings
 from benchrunner.compare.verdict import Comparison, Side, Verdict
 from benchrunner.errors import BenchrunnerError
-from benchrunner.history import Better, CellKey
-from benchrunner.statistics.ranks import mann_whitney, ratio_interval, smallest_p
+from benchrunner.history import Better
 from benchrunner.statistics.thresholds import Threshold
 
 
@@ -23,78 +25,111 @@ def confirm(
     settings: Settings,
     rerun: Rerun,
     told: Callable[[str], None],
+    relative: Relative | NoCanary,
+    *,
+    is_canary: bool = False,
 ) -> Finding:
     """Run a suspect again, twice: each round must find the change by itself, and in one direction."""
     before, after = suspect.before, suspect.after
     if before is None or after is None:
         raise ValueError(f"{suspect.key.label}: a suspect has results on both sides")
-    key, sign, note = suspect.key, 0, ""
+    key, note = suspect.key, ""
+    seen: list[Round] = []
+    # Of what is no time a start has one value, and no night changes it.
+    restarts = settings.restarts if key.metric in TIMES else 1
+    canary = relative.canary if isinstance(relative, Relative) else None
     for number in range(1, settings.rounds + 1):
         told(f"{key.label}: {suspect.change_percent or 0:+.2f} %, run again ({number} of {settings.rounds})")
         try:
-            again = rerun(after.last, before.last, settings.restarts)
+            again = rerun(after.last, before.last, restarts, canary)
         except BenchrunnerError as error:
             reason = f"could not be run again: {error.message}"
             return Finding(replace(suspect, verdict=Verdict.INCONCLUSIVE, reason=reason), threshold)
-        interleaved = bool(again.baseline)
-        # Without the baseline's image the night itself is part of the difference: its nights must allow it.
-        against = again.baseline or tuple(value for night in since for value in Side(night.points).replicates)
-        if not interleaved:
-            note = again.note or "the baseline's image cannot be run: compared with its nights"
-        seen = _round(again.candidate, against, key, settings, None if interleaved else threshold)
+        now, note = _look(again, suspect, threshold, since, settings, relative)
+        seen.append(now)
         suspect = replace(
-            suspect, change_percent=seen.percent, interval_percent=seen.interval, p=seen.p, reason=seen.reason
+            suspect, change_percent=now.percent, interval_percent=now.interval, p=now.p, reason=now.reason
         )
-        if not seen.sign or (sign and seen.sign != sign):
-            # Nothing there when looked at again is an answer; too few values to look with is none.
-            verdict = Verdict.SAME if seen.enough else Verdict.INCONCLUSIVE
-            return Finding(replace(suspect, verdict=verdict), threshold, note=note)
-        sign = seen.sign
-    worse = (sign > 0) == (key.better == Better.LOWER)
-    verdict = Verdict.REGRESSED if worse else Verdict.IMPROVED
-    reason = f"found again {settings.rounds} times"
-    if before.images == after.images and "" not in after.images:
-        verdict = Verdict.LAB_FAULT
-    elif note and not settings.trust_nights:
-        verdict = Verdict.INCONCLUSIVE
-        reason += "; without the baseline's image a bad night cannot be told from a slower program"
+        if now.moved is not seen[0].moved or now.sign != seen[0].sign or not now.sign:
+            verdict, reason = _not_found(seen)
+            return Finding(replace(suspect, verdict=verdict, reason=reason), threshold, note=note)
+    if not again.baseline:
+        note = "; ".join(filter(None, (note, recorded_changes(before.last, after.last))))
+    verdict, reason = _found(suspect, seen[-1], settings, relative, is_canary=is_canary)
     return Finding(
         replace(suspect, verdict=verdict, reason=reason),
         threshold,
         verdict is not Verdict.INCONCLUSIVE,
+        in_turns=seen[-1].apart,
         note=note,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
-    sign: int  # of the change that was found, 0 for none
-    enough: bool
-    percent: float | None
-    interval: tuple[float, float] | None
-    p: float | None
-    reason: str
-
-
-def _round(
-    candidate: Sequence[float],
-    against: Sequence[float],
-    key: CellKey,
+def _look(
+    again: Again,
+    suspect: Comparison,
+    threshold: Threshold,
+    since: Sequence[Night],
     settings: Settings,
-    threshold: Threshold | None,
-) -> _Round:
-    n, m = len(against), len(candidate)
-    if not n or not m or smallest_p(n, m) >= settings.alpha:
-        return _Round(0, False, None, None, None, f"{m} restarts against {n} are too few")
-    middle, other = metrics.median(against), metrics.median(candidate)
-    percent = (other - middle) * 100 / middle if middle else 0.0
-    p = mann_whitney(against, candidate)
-    ratio = ratio_interval(against, candidate)
-    interval = ((ratio[0] - 1) * 100, (ratio[1] - 1) * 100) if ratio else None
-    limit = max(settings.floor(key.metric), threshold.percent if threshold else 0.0)
-    if p >= settings.alpha or abs(percent) <= limit:
-        return _Round(0, True, percent, interval, p, "not found again")
-    return _Round(1 if percent > 0 else -1, True, percent, interval, p, "")
+    relative: Relative | NoCanary,
+) -> tuple[Round, str]:
+    """What a round shows, and what it was compared with where that was not the baseline's image."""
+    key = suspect.key
+    if key.metric not in TIMES:
+        return of_one_value(again.candidate, since, threshold, key, settings), ""
+    if again.baseline:
+        return in_turns(again.candidate, again.baseline, key, settings), ""
+    why = again.note or "the baseline's image cannot be run"
+    if again.canary and isinstance(relative, Relative):
+        found = beside_canary(again, since, threshold, relative, key, settings)
+        return found, f"{why}: run in turns with the canary {relative.canary.key.model}"
+    return against_nights(
+        again.candidate, since, threshold, key, settings
+    ), f"{why}: compared with its nights"
+
+
+def _not_found(seen: Sequence[Round]) -> tuple[Verdict, str]:
+    """Nothing there when looked at again is an answer; too few values to look with is none."""
+    first, last = seen[0], seen[-1]
+    match last.moved:
+        case Moved.UNCLEAR:
+            return Verdict.INCONCLUSIVE, last.reason
+        case Moved.NOTHING:
+            return Verdict.SAME, last.reason
+        case _ if last.moved is first.moved:
+            return Verdict.SAME, "not found again in the same direction"
+        case _:
+            return Verdict.INCONCLUSIVE, f"once {first.moved.value}, once {last.moved.value}"
+
+
+def _found(
+    suspect: Comparison,
+    seen: Round,
+    settings: Settings,
+    relative: Relative | NoCanary,
+    *,
+    is_canary: bool,
+) -> tuple[Verdict, str]:
+    before, after = suspect.before, suspect.after
+    assert before is not None
+    assert after is not None
+    reason = f"found again {settings.rounds} times" + f", {seen.reason}" * bool(seen.reason)
+    if is_canary:
+        return Verdict.LAB_FAULT, f"{reason}; it never changes: the board did"
+    if seen.moved is Moved.BOARD or before.same_image(after):
+        return Verdict.LAB_FAULT, reason
+    if isinstance(relative, Relative) and seen.apart and seen.beside_canary:
+        if date := relative.came_and_went(seen.percent or 0.0):
+            return Verdict.INCONCLUSIVE, f"{reason}; but it was as far off on {date}, and came back"
+    elif not seen.apart and not settings.trust_nights:
+        why = relative.reason if isinstance(relative, NoCanary) else "the canary was not run in turns"
+        return (
+            Verdict.INCONCLUSIVE,
+            f"{reason}; a bad night cannot be told from a slower program without the baseline's image or a "
+            f"canary: {why}",
+        )
+    worse = (seen.sign > 0) == (suspect.key.better == Better.LOWER)
+    return (Verdict.REGRESSED if worse else Verdict.IMPROVED), reason
 
 
 def confirm_exactly(
@@ -103,7 +138,7 @@ def confirm_exactly(
     """A count that cannot vary: run again, either image must give its own, else the lab is at fault."""
     told(f"{found.key.label}: {found.comparison.change_percent or 0:+.2f} %, run once more")
     try:
-        again = rerun(after.last, before.last, 1)
+        again = rerun(after.last, before.last, 1, None)
     except BenchrunnerError as error:
         reason = f"could not be run again: {error.message}"
         return replace(
@@ -120,6 +155,9 @@ def confirm_exactly(
         if abs(value - own) > abs(value - other) or abs(value - own) * 1000 > value
     ]
     if not wrong:
-        return replace(found, note="found again" + (", in turns with the baseline's" * bool(again.baseline)))
+        in_turns = bool(again.baseline)
+        return replace(
+            found, note="found again" + ", in turns with the baseline's" * in_turns, in_turns=in_turns
+        )
     reason = "; ".join(wrong)
     return replace(found, comparison=replace(found.comparison, verdict=Verdict.LAB_FAULT, reason=reason))

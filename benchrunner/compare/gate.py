@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchrunner.compare.alarms import Alarm, alarms, with_canary
 from benchrunner.compare.baselines import Baseline, Limit, State
+from benchrunner.compare.canary import Canary, NoCanary, Relative, canaries, divided
 from benchrunner.compare.confirm import confirm, confirm_exactly
 from benchrunner.compare.finding import Finding, Rerun
 from benchrunner.compare.nights import Night, alike, level, nights_of
@@ -62,6 +63,7 @@ def check(
     )
     failed = {row[:4]: row[4:] for row in _failed_rows(history, run_ids)}
     findings: list[Finding] = []
+    canary_of = canaries(history, baseline.canary)
     for cell_id in sorted(
         candidates.keys() | expected.keys(), key=lambda one: _label(one, candidates, expected)
     ):
@@ -75,7 +77,7 @@ def check(
             findings.append(Finding(Comparison(after[-1].key, Verdict.NEW, "not in the baseline"), _NOTHING))
             continue
         series, limit = history.series(after[-1].key), baseline.limits.get(cell_id)
-        found = judge_night(series, before, after, limit, settings, rerun, told)
+        found = judge_night(series, before, after, limit, settings, rerun, told, canary_of(after[-1]))
         findings.append(_known(found, baseline))
     findings = list(with_canary(findings, baseline))
     return Report(baseline, tuple(run_ids), tuple(findings), tuple(alarms(findings)))
@@ -104,10 +106,12 @@ def judge_night(
     settings: Settings,
     rerun: Rerun | None = None,
     told: Callable[[str], None] = _silent,
+    canary: Canary | None = None,
 ) -> Finding:
     """Judge one cell: `series` is its history, `before` its baseline, `after` what is judged.
 
-    `stored` is what was learned when the baseline was set.
+    `stored` is what was learned when the baseline was set, `canary` the same metric of the canary, measured
+    at the same place.
     """
     key, first = after[-1].key, min(point.run_id for point in after)
     past = alike([point for point in series if point.run_id < first], after[-1], settings.across)
@@ -127,24 +131,36 @@ def judge_night(
     reference = level(since) if since else compared.before.median
     change = compared.after.median - reference
     floor = abs(reference) * settings.floor(key.metric) / 100
-    if abs(change) <= max(threshold.absolute, floor):
-        return Finding(replace(compared, verdict=Verdict.SAME, reason=""), threshold)
+    is_canary = canary is not None and canary.model == key.model
+    relative: Relative | NoCanary = NoCanary("what never changes needs none")
+    if not is_canary and not compared.before.same_image(compared.after):
+        relative = divided(canary, nights_of(past), compared.after, before[0].run_id, settings)
+    sign = 0 if abs(change) <= max(threshold.absolute, floor) else 1 if change > 0 else -1
     percent = change * 100 / reference if reference else None
+    reason = ""
+    if isinstance(relative, Relative) and relative.tonight and (of_ratio := relative.moved(relative.tonight)):
+        # The board's night hides a change as well as it makes one up.
+        sign, percent = of_ratio, relative.percent(relative.tonight)
+        reason = f"against the canary {relative.canary.key.model}, "
+    if not sign:
+        return Finding(replace(compared, verdict=Verdict.SAME, reason=""), threshold)
     if not threshold.nights and after[-1].cell_class == SINGLE:
         reason = f"one sample, and fewer than {LEAST_NIGHTS} nights to judge it by"
         return Finding(
             replace(compared, verdict=Verdict.UNJUDGED, reason=reason, change_percent=percent), threshold
         )
-    if (change > 0) != (key.better == Better.LOWER):
-        # Good news needs no second opinion: it is no alarm either way.
-        return Finding(
-            replace(compared, verdict=Verdict.IMPROVED, reason="not run again", change_percent=percent),
-            threshold,
-        )
-    suspect = replace(compared, verdict=Verdict.SUSPECT, reason="not run again", change_percent=percent)
+    better = (sign > 0) != (key.better == Better.LOWER)
+    suspect = replace(
+        compared,
+        verdict=Verdict.IMPROVED if better else Verdict.SUSPECT,
+        reason=f"{reason}not run again",
+        change_percent=percent,
+    )
+    if better and not is_canary:
+        return Finding(suspect, threshold)  # good news needs no second opinion: it is no alarm either way
     if rerun is None:
         return Finding(suspect, threshold, note="--confirm runs it again")
-    return confirm(suspect, threshold, since, settings, rerun, told)
+    return confirm(suspect, threshold, since, settings, rerun, told, relative, is_canary=is_canary)
 
 
 def _threshold(past: Sequence[Night], key: CellKey, stored: Limit | None, settings: Settings) -> Threshold:

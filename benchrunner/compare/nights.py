@@ -30,6 +30,11 @@ class Night:
         return Side(self.points).median
 
     @property
+    def session(self) -> str:
+        """What the results of one night on one place share."""
+        return _session(self.points[0])
+
+    @property
     def date(self) -> str:
         run_id = self.points[0].run_id
         return f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"
@@ -67,8 +72,12 @@ def nights_of(points: Sequence[Point]) -> list[Night]:
     """Group results, which must be in order, by suite run, else by day."""
     groups: dict[str, list[Point]] = {}
     for point in points:
-        groups.setdefault(point.suite_run or point.run_id[:8], []).append(point)
+        groups.setdefault(_session(point), []).append(point)
     return [Night(tuple(group)) for group in groups.values()]
+
+
+def _session(point: Point) -> str:
+    return point.suite_run or point.run_id[:8]
 
 
 def alike(points: Sequence[Point], last: Point, across: frozenset[str] = frozenset()) -> list[Point]:

@@ -74,6 +74,10 @@ class Side:
     def images(self) -> frozenset[str]:
         return frozenset(point.image_sha256 for point in self.points)
 
+    def same_image(self, other: Side) -> bool:
+        """Both ran just one image, and the same one."""
+        return self.images == other.images and len(self.images) == 1 and "" not in self.images
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -124,7 +128,7 @@ def judge(
     change = (b - a) * 100 / a if a else (0.0 if a == b else None)
     floor = settings.floor(key.metric)
     limit = max(floor, threshold.percent) if threshold and threshold.nights else floor
-    same_image = old.images == new.images and len(new.images) == 1 and "" not in new.images
+    same_image = old.same_image(new)
     ratio = ratio_interval(old.replicates, new.replicates)
     interval = ((ratio[0] - 1) * 100, (ratio[1] - 1) * 100) if ratio else None
     beyond = change is None or abs(change) > limit

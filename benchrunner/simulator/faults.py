@@ -41,6 +41,14 @@ class StuckBits:
 
 
 @dataclass(frozen=True, slots=True)
+class Slowed:
+    """Models whose SHA-256 begins so take `factor` times as long."""
+
+    sha256: str
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
     """What is wrong with a board. Everything is off by default; counts start at 1; a count hits once."""
 
@@ -166,6 +174,7 @@ _EXAMPLES = {
     "str": "for example --fault {0}=NAME",
     "At": "for example --fault {0}={1}, {0}={2}:5 or {0}={3}:1+",
     "StuckBits": "for example --fault {0}=0x08000010:0x01",
+    "Slowed": "for example --fault {0}=3fa97c:1.05, where the model's SHA-256 begins with 3fa97c",
 }
 
 
@@ -180,10 +189,12 @@ def _value(kind: str, text: str, steps: Collection[str]) -> object:
         case "int":
             return _count(text)
         case "float":
-            number = float(text)
-            if not 0.0 < number < float("inf"):
-                raise ValueError(f"expected a positive number, found {text!r}")
-            return number
+            return _positive(text)
+        case "Slowed":
+            sha256, _, factor = text.partition(":")
+            if not sha256 or not set(sha256.lower()) <= set("0123456789abcdef"):
+                raise ValueError(f"expected the beginning of a SHA-256, found {sha256!r}")
+            return Slowed(sha256.lower(), _positive(factor))
         case "str":
             if not text:
                 raise ValueError("expected a value")
@@ -199,6 +210,13 @@ def _value(kind: str, text: str, steps: Collection[str]) -> object:
             if not 0 < stuck.mask <= 0xFF:
                 raise ValueError(f"the mask must lie in 0x01..0xff, found {mask!r}")
             return stuck
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0.0 < number < float("inf"):
+        raise ValueError(f"expected a positive number, found {text!r}")
+    return number
 
 
 def _count(text: str) -> int:

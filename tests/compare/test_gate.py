@@ -42,7 +42,7 @@ def restarts(factor: float, base: float = 20.0, *, keeps: bool = True) -> Callab
     """A lab in which the candidate takes `factor` times as long as the baseline."""
     random = numpy.random.default_rng(9)
 
-    def again(candidate: Point, baseline: Point, count: int) -> Again:
+    def again(candidate: Point, baseline: Point, count: int, canary: Point | None) -> Again:
         drawn = random.normal(1, 0.003, (2, count)) * base
         return Again(tuple(drawn[0] * factor), tuple(drawn[1]) if keeps else ())
 
@@ -146,7 +146,7 @@ def test_too_few_restarts_decide_nothing(lab: Lab) -> None:
 def test_a_board_that_does_not_run_again_is_inconclusive_with_its_reason(lab: Lab) -> None:
     lab.night(noisy(noisy_nights(lab, 12), 1.02), image_sha256="ff" * 32)
 
-    def gone(candidate: Point, baseline: Point, count: int) -> Again:
+    def gone(candidate: Point, baseline: Point, count: int, canary: Point | None) -> Again:
         raise BoardError("the board does not answer")
 
     report = lab.check(rerun=gone)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from benchrunner.errors import UsageError
-from benchrunner.simulator.faults import At, parse_into
+from benchrunner.simulator.faults import At, Slowed, parse_into
 
 STEPS = ("connect", "login", "exec", "put", "get", "remove", "run")
 """A TCP connection; a finished login; a command; a write, a read, a removal by SFTP; an inference."""
@@ -46,6 +46,8 @@ class LinuxFaults:
     slow_link: int | None = None  # bytes in a second, both directions together
     wrong_output: bool = False
     load: float | None = None  # something else keeps this many CPUs busy
+    slow_board: float | None = None  # every inference takes so many times as long
+    slow_model: Slowed | None = None  # those of one model do
     hostile_answer: str | None = None  # what the runner on the board prints: huge, binary, json
 
 

@@ -60,6 +60,7 @@ class Network:
     data: bytes
     cost: ModelCost
     interpreters: dict[KernelSet, Interpreter]
+    sha256: str = ""
     last: tuple[KernelSet, tuple[bytes, ...], tuple[bytes, ...]] | None = None
 
     @property
@@ -95,7 +96,7 @@ def load_network(machine: LinuxMachine, data: bytes, *, container: bool = False)
     with machine.networks_lock:
         known = machine.networks.get(key)
         if known is None:
-            known = Network(data, model_cost(parse_model(data, "model")), {})
+            known = Network(data, model_cost(parse_model(data, "model")), {}, key)
             while len(machine.networks) >= 8:
                 machine.networks.pop(next(iter(machine.networks)))
             machine.networks[key] = known
@@ -129,9 +130,15 @@ class Execution:
         start = machine.next_start()
         self._draw = random.Random(f"{machine.seed} {profile.board.id} start {start}")
         self._noise = _ACCELERATOR_NOISE if self.accelerated else 1.0
-        self._run_factor = math.exp(self._draw.gauss(0.0, RUN_SD * self._noise))
+        self._run_factor = math.exp(self._draw.gauss(0.0, RUN_SD * self._noise)) * self._slowdown()
         self._count = 0
         self.cpu_ns = 0
+
+    def _slowdown(self) -> float:
+        faults, factor = self._machine.faults, 1.0
+        if faults.slow_model is not None and self.network.sha256.startswith(faults.slow_model.sha256):
+            factor = faults.slow_model.factor
+        return factor * (faults.slow_board or 1.0)
 
     def _accelerator(self, clock_hz: int) -> LinuxPrediction:
         if not clock_hz:
