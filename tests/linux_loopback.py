@@ -66,7 +66,7 @@ class Loopback:
             board_file_sha256=board_file_sha256(board),
             results=self.results,
             linux=replace(linux, **options),
-            limits=limits or Limits(),
+            limits=limits or Limits(leaving_s=60),  # this machine may be a busy one
             **{"model": self.model, "engine": "tflite", "runs": 3, **given},
         )
 

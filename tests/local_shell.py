@@ -76,5 +76,8 @@ class LocalShell:
             raise BoardError(f"local: {path}: more than {max_bytes} bytes")
         return data
 
+    def leave_soon(self, interrupt: BaseException) -> None:
+        """Everything here is quick."""
+
     def close(self) -> None:
         """Nothing is open."""

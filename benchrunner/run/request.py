@@ -60,6 +60,7 @@ class Limits:
     tool_s: float = 3600.0  # all calls of a tool of the board
     runtime_s: float = 180.0  # Python and a runtime from a slow card, until they say hello
     connect_s: float = 30.0
+    leaving_s: float = 3.0  # after Ctrl-C, to put a Linux board back
     flash_s: float = 900.0  # 2 MB at 57600 baud, written and verified
     boot_s: float = 5.0
     request_s: float = 2.0

@@ -88,5 +88,12 @@ class Shell(Protocol):
     def get(self, path: str, deadline: Deadline, *, max_bytes: int) -> bytes:
         """Read a file of the board; raises `LinkError`, `BoardError` (not there, larger than `max_bytes`)."""
 
+    def leave_soon(self, interrupt: BaseException) -> None:
+        """Ctrl-C has come: whatever is still asked for, to put the board back, has little time together.
+
+        For another `interrupt` than the first there is none left. Whatever it comes in the middle of tells
+        the shell by itself.
+        """
+
     def close(self) -> None:
         """End the conversation; never raises."""

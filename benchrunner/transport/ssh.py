@@ -43,12 +43,15 @@ _OVERHEAD_BYTES: Final = 8 << 20  # windows of two channels, headers, key exchan
 _JUMP_BYTES: Final = 1 << 40  # what goes through a jump host is counted at its end
 _ENDING_S: Final = 15.0
 _GRACE_S: Final = 2.0  # a command gets its own deadline's error before the connection is cut
+LEAVING_S: Final = 3.0
+"""For all that is done on the board after a Ctrl-C: a hung one takes it all, a healthy one a tenth."""
 
 
-def open_ssh(target: SshTarget, deadline: Deadline) -> SshShell:
+def open_ssh(target: SshTarget, deadline: Deadline, *, leaving_s: float = LEAVING_S) -> SshShell:
     """Log in to a board, through its jump hosts; raises `LabError`s that say what to do.
 
-    The host's key must be known (`accept_host_key`), or be the one that `target` pins.
+    `leaving_s`: for everything together that is done after a Ctrl-C. The host's key must be known
+    (`accept_host_key`), or be the one that `target` pins.
     """
     with _Chain() as chain:
         for hop in (*target.jumps, target):
@@ -57,7 +60,7 @@ def open_ssh(target: SshTarget, deadline: Deadline) -> SshShell:
             with with_epitaph(chain.nearest):
                 log_in(transport, hop, deadline)
             guarded.allow(_JUMP_BYTES)
-        return SshShell(target, chain.take())
+        return SshShell(target, chain.take(), leaving_s)
 
 
 def accept_host_key(target: SshTarget, fingerprint: str, deadline: Deadline) -> HostKey:
@@ -154,8 +157,13 @@ def close_links(links: list[tuple[SshTarget, Any, GuardedSocket]]) -> None:
 class SshShell:
     """A `Shell` over an SSH connection."""
 
-    def __init__(self, target: SshTarget, links: list[tuple[SshTarget, Any, GuardedSocket]]) -> None:
+    def __init__(
+        self, target: SshTarget, links: list[tuple[SshTarget, Any, GuardedSocket]], leaving_s: float
+    ) -> None:
         self._target = target
+        self._leaving_s = leaving_s
+        self._leaving: Deadline | None = None  # since the first Ctrl-C
+        self._interrupt: BaseException | None = None
         self._links = links
         self._transport = links[-1][1]
         self._guarded = links[-1][2]
@@ -174,6 +182,11 @@ class SshShell:
         """Whether the connection still stands, as far as is known."""
         return bool(self._transport.is_active())
 
+    def leave_soon(self, interrupt: BaseException) -> None:
+        if interrupt is not self._interrupt:
+            self._leaving = Deadline(self._leaving_s if self._interrupt is None else 0.0)
+            self._interrupt = interrupt
+
     def run(
         self,
         argv: Sequence[str],
@@ -185,6 +198,7 @@ class SshShell:
         max_output_bytes: int = MAX_OUTPUT_BYTES,
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> Finished:
+        deadline = self._at_most(deadline)
         line = command_line(argv, mark=new_mark(), environment=environment, folder=folder)
         what = plain(argv[0])
         command: Command | None = None
@@ -193,10 +207,14 @@ class SshShell:
                 command = Command(channel, what, self._target.address, deadline)
                 try:
                     return command.finish(line, stdin, max_output_bytes, on_stdout)
-                except BaseException:
+                except BaseException as error:
+                    if isinstance(error, KeyboardInterrupt):
+                        self.leave_soon(error)
                     command.learn_group()
                     raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self.leave_soon(error)
             if command is not None and command.group is not None and self.alive:
                 self._end(command.group)
             raise
@@ -233,6 +251,7 @@ class SshShell:
         mode: int = 0o600,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        deadline = self._at_most(deadline)
         _check_path(path)
         with self._guard(f"writing {path}", deadline, len(data) // 64):
             try:
@@ -241,6 +260,7 @@ class SshShell:
                 raise self._not_written(path, len(data), error, deadline) from error
 
     def get(self, path: str, deadline: Deadline, *, max_bytes: int) -> bytes:
+        deadline = self._at_most(deadline)
         _check_path(path)
         with self._guard(f"reading {path}", deadline, 2 * max_bytes):
             try:
@@ -251,6 +271,9 @@ class SshShell:
     def close(self) -> None:
         close_links(self._links)
         self._links = []
+
+    def _at_most(self, deadline: Deadline) -> Deadline:
+        return deadline if self._leaving is None else deadline.at_most(self._leaving.remaining_s())
 
     @contextmanager
     def _guard(
@@ -263,7 +286,8 @@ class SshShell:
         """
         deadline.check(f"{self._target.address}: {what}")
         self._guarded.allow(expected_bytes + _OVERHEAD_BYTES)
-        watch = threading.Timer(deadline.remaining_s() + _GRACE_S, self._cut)
+        grace_s = _GRACE_S if self._leaving is None else 0.0
+        watch = threading.Timer(deadline.remaining_s() + grace_s, self._cut)
         watch.daemon = True
         watch.start()
         try:
@@ -307,7 +331,7 @@ class SshShell:
 
     def _end(self, group: int) -> None:
         """End what a command has left running on the board, as far as the connection allows."""
-        deadline = Deadline(_ENDING_S)
+        deadline = self._at_most(Deadline(_ENDING_S))
         line = command_line(ending_words(group), mark=new_mark())
         try:
             with self._guard("kill", deadline, MAX_OUTPUT_BYTES), self._channel("kill", deadline) as channel:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +13,23 @@ import pytest
 from run_boards import Watching
 
 from benchrunner.board import board_file_sha256, load_board
+from benchrunner.deadline import Deadline
 from benchrunner.errors import AuthenticationError, HostKeyError, LabError, NotFitError, WrongBoardError
 from benchrunner.record import Fidelity, Latency, NotMeasured, Outcome, TimingModel
 from benchrunner.run import CaseResult, RunRequest, run_case
 from benchrunner.run.request import Limits, LinuxOptions
 from benchrunner.session.linux.preflight import Policy
 from benchrunner.simulator.linux import parse_linux
+from benchrunner.simulator.linux.faults import Interruption, LinuxFaultCounters
 from benchrunner.store import load_run
+from benchrunner.transport.ssh import SshShell
+from benchrunner.transport.staging import Staging
 from benchrunner.zoo import default_model, resolve_model
 
+LEAVING_S = 0.5
 Run = Callable[..., CaseResult]
 LIMITS = Limits(command_s=20, copy_s=20, runtime_s=4, first_inference_s=4)
+BOUNDLESS = Limits(command_s=600, copy_s=600, runtime_s=600, first_inference_s=600, leaving_s=LEAVING_S)
 
 
 @pytest.fixture
@@ -30,6 +39,7 @@ def run(tmp_path: Path, model: Path) -> Run:
         board: str = "stm32mp257f-dk",
         runs: int = 5,
         model: Path = model,
+        limits: Limits = LIMITS,
         **options: Any,
     ) -> CaseResult:
         request = RunRequest(
@@ -42,7 +52,7 @@ def run(tmp_path: Path, model: Path) -> Run:
             linux_faults=parse_linux(faults) if faults else None,
             linux=LinuxOptions(**{"tune": True, **options}),
             results=tmp_path / "results",
-            limits=LIMITS,
+            limits=limits,
         )
         result = run_case(request, Watching())
         assert result.path is not None, result.problem
@@ -157,3 +167,65 @@ def test_a_jump_of_the_wall_clock_changes_no_time(run: Run) -> None:
     assert isinstance(plain.latency, Latency)
     assert isinstance(jumped.latency, Latency)
     assert max(jumped.latency.starts[0].timed_counts) < 2 * max(plain.latency.starts[0].timed_counts)
+
+
+@pytest.fixture
+def budgets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+    """Ctrl-C comes when the board stops answering: what is asked of it from then on, each with its time."""
+    asked: list[tuple[str, float]] = []
+    hung: list[str] = []
+    main = threading.get_ident()
+    reach, guard = LinuxFaultCounters.reach, SshShell._guard
+
+    def reach_and_stop(self: LinuxFaultCounters, step: str) -> Interruption | None:
+        found = reach(self, step)
+        if found is Interruption.HANG:
+            hung.append(step)
+            signal.pthread_kill(main, signal.SIGINT)  # as the kernel does: it prefers the main thread
+        return found
+
+    def watched(self: SshShell, what: str, deadline: Deadline, expected_bytes: int) -> Any:
+        if hung:
+            asked.append((what, deadline.remaining_s()))
+        return guard(self, what, deadline, expected_bytes)
+
+    monkeypatch.setattr(LinuxFaultCounters, "reach", reach_and_stop)
+    monkeypatch.setattr(SshShell, "_guard", watched)
+    return asked
+
+
+@pytest.mark.parametrize("step", ["get", "put:2", "exec:12"])
+def test_ctrl_c_on_a_board_that_answers_nothing_any_more_gives_it_little_time_in_all(
+    run: Run, step: str, budgets: list[tuple[str, float]]
+) -> None:
+    result = run(f"hang_in={step}", limits=BOUNDLESS)
+
+    assert result.measurement.outcome is Outcome.ABANDONED
+    assert result.exit_status == 130
+    assert [what for what, _ in budgets][-2:] == ["rm", "sh"], "what is left is tried"
+    left_s = [seconds for _, seconds in budgets]
+    assert left_s[0] <= LEAVING_S
+    assert left_s == sorted(left_s, reverse=True), "one budget for all of it"
+    assert left_s[-1] == 0.0
+    warnings = " ".join(result.measurement.warnings)
+    assert "is still on the board, until the next contact" in warnings
+    assert "the governor is still 'performance'" in warnings
+
+
+def test_a_second_ctrl_c_ends_at_once(
+    run: Run, budgets: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = Staging.close
+
+    def interrupted(self: Staging) -> None:
+        signal.raise_signal(signal.SIGINT)
+        close(self)
+
+    monkeypatch.setattr(Staging, "close", interrupted)
+    limits = replace(BOUNDLESS, leaving_s=600)
+    result = run("hang_in=get", limits=limits)
+
+    assert result.exit_status == 130
+    assert result.measurement.outcome is Outcome.ABANDONED
+    assert budgets
+    assert not any(seconds for _, seconds in budgets), "nothing more is waited for"

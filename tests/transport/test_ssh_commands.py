@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
 
 @pytest.fixture
 def shell(server: OpenSshServer) -> Iterator[SshShell]:
-    opened = open_ssh(server.target(), Deadline(60))
+    opened = open_ssh(server.target(), Deadline(60), leaving_s=60)
     yield opened
     opened.close()
 

@@ -57,14 +57,14 @@ def _connected(request: RunRequest, target: SshTarget) -> Iterator[Shell]:
     deadline, kept = Deadline(request.limits.connect_s), request.linux.kept
     # A board that is started for the run ends with it, and its connection too.
     if kept is None or request.simulate or request.emulate:
-        shell = open_ssh(target, deadline)
+        shell = open_ssh(target, deadline, leaving_s=request.limits.leaving_s)
         try:
             yield shell
         finally:
             shell.close()
         return
     try:
-        yield kept.open(target, deadline)
+        yield kept.open(target, deadline, leaving_s=request.limits.leaving_s)
     except BaseException:
         kept.drop()  # what the case has left on it is not known
         raise

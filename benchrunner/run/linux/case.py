@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -39,6 +40,7 @@ from benchrunner.session.linux.preflight import (
 )
 from benchrunner.session.linux.tune import recover, tuned
 from benchrunner.store import new_run_id, require_writable, save_run
+from benchrunner.transport.shell import Shell
 
 # Could not even be tried: nothing is stored, the error says what to do.
 _NOT_TRIED: Final = (UsageError, WrongBoardError, NotFitError)
@@ -120,7 +122,7 @@ def _measure(
     def soon() -> Deadline:
         return Deadline(request.limits.command_s)
 
-    with ExitStack() as stack:
+    with ExitStack() as stack, _left_soon(shell, observer):
         with timer(Step.CONDITIONS):
             if recover(shell, soon(), root=root):
                 draft.warnings.append(
@@ -130,7 +132,7 @@ def _measure(
             identify(request, conditions, draft)
             draft.conditions |= reached.facts
             if options.tune:
-                how = stack.enter_context(tuned(shell, soon(), root=root))
+                how = stack.enter_context(tuned(shell, soon(), root=root, warnings=draft.warnings))
                 draft.conditions |= {"tuned_cpus": how.cpus, "governor_before_tuning": how.was}
                 if not how.watched:
                     draft.warnings.append(
@@ -174,6 +176,17 @@ def _measure(
             after = read_conditions(shell, soon(), root=root)
             draft.conditions_after = after.moving_facts()
             return _moved(request, before, after, draft)
+
+
+@contextmanager
+def _left_soon(shell: Shell, observer: Observer) -> Iterator[None]:
+    """After Ctrl-C the board is put back in the time that is left for it; a second one leaves it as it is."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        shell.leave_soon(interrupt)
+        observer.note("stopping: the board is put back; another Ctrl-C leaves it to the next contact")
+        raise
 
 
 def _timing(request: RunRequest, prepared: PreparedLinux, draft: LinuxDraft) -> TimingModel | NotMeasured:

@@ -7,7 +7,7 @@ from typing import Final
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import BenchrunnerError
-from benchrunner.transport.ssh import SshShell, open_ssh
+from benchrunner.transport.ssh import LEAVING_S, SshShell, open_ssh
 from benchrunner.transport.ssh_target import SshTarget
 
 _ANSWER_S: Final = 5.0
@@ -20,7 +20,7 @@ class KeptConnection:
         self._shell: SshShell | None = None
         self._target: SshTarget | None = None
 
-    def open(self, target: SshTarget, deadline: Deadline) -> SshShell:
+    def open(self, target: SshTarget, deadline: Deadline, *, leaving_s: float = LEAVING_S) -> SshShell:
         """The connection of the case before, if it is to this target and answers; else a new one.
 
         Raises what `open_ssh` raises.
@@ -28,7 +28,7 @@ class KeptConnection:
         if self._shell is not None and not (self._target == target and _answers(self._shell, deadline)):
             self.drop()
         if self._shell is None:
-            self._shell, self._target = open_ssh(target, deadline), target
+            self._shell, self._target = open_ssh(target, deadline, leaving_s=leaving_s), target
         return self._shell
 
     def drop(self) -> None:

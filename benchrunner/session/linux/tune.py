@@ -49,9 +49,15 @@ def recover(shell: Shell, deadline: Deadline, *, root: str = "") -> bool:
 
 @contextmanager
 def tuned(
-    shell: Shell, deadline: Deadline, *, root: str = "", governor: str = GOVERNOR, poll_s: int = 5
+    shell: Shell,
+    deadline: Deadline,
+    *,
+    root: str = "",
+    governor: str = GOVERNOR,
+    poll_s: int = 5,
+    warnings: list[str] | None = None,
 ) -> Iterator[Tuned]:
-    """Set the governor of every CPU for the length of the block.
+    """Set the governor of every CPU for the length of the block. `warnings` is told where it stays set.
 
     Raises `BoardError` where it cannot be set: nothing is changed then.
     """
@@ -71,11 +77,19 @@ def tuned(
             was=" ".join(was) or governor,
             watched=any(line.startswith("watched ") for line in lines),
         )
+    except KeyboardInterrupt as interrupt:
+        shell.leave_soon(interrupt)  # a second one may have come since, on the way out
+        raise
     finally:
         try:
             _run(shell, Deadline(_RESTORE_S), root, "restore", _owner(), token)
-        except BenchrunnerError:
-            pass  # the connection is gone: the process on the board, or the next contact, does it
+        except BenchrunnerError as error:
+            # The connection is gone, or there is no time left after a Ctrl-C.
+            if warnings is not None:
+                warnings.append(
+                    f"the governor is still {governor!r}, until the board sees the end of the connection, "
+                    f"or the next contact: {error.message}"
+                )
 
 
 def _owner() -> str:
