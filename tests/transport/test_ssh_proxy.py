@@ -44,6 +44,31 @@ RELAY = """
     print("the far end is gone", file=sys.stderr)
     sys.exit(3)
 """
+# A case like those of the command line, with time to put the board back on a busy machine.
+CASE = """
+    import sys
+    from pathlib import Path
+    from benchrunner.board import board_file_sha256, load_board
+    from benchrunner.run import RunRequest, run_case
+    from benchrunner.run.request import Limits, LinuxOptions
+    class Silent:
+        def step(self, step, detail): pass
+        def progress(self, done, total, unit): pass
+        def note(self, text): pass
+    result = run_case(
+        RunRequest(
+            board=load_board("linux"),
+            board_file_sha256=board_file_sha256("linux"),
+            model=Path(sys.argv[1]),
+            engine="tflite",
+            linux=LinuxOptions(host="board", python=sys.argv[2]),
+            results=Path(sys.argv[3]),
+            limits=Limits(leaving_s=60),
+        ),
+        Silent(),
+    )
+    sys.exit(result.exit_status)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -338,21 +363,9 @@ def test_ctrl_c_at_the_terminal_does_not_cut_the_way_before_the_board_is_put_bac
     runner = tmp_path / "python"
     runner.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/runner\nexec sleep 600\n")
     runner.chmod(0o755)
-    words = [
-        "run",
-        "--board",
-        "linux",
-        "--host",
-        "board",
-        "--model",
-        str(model),
-        "--board-python",
-        str(runner),
-    ]
     program = subprocess.Popen(
-        [sys.executable, "-m", "benchrunner", *words, "--out", str(tmp_path / "results"), "--quiet"],
+        [sys.executable, "-c", textwrap.dedent(CASE), str(model), str(runner), str(tmp_path / "results")],
         start_new_session=True,
-        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )

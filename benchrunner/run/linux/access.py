@@ -76,6 +76,9 @@ def staged(shell: Shell, deadline: Deadline, warnings: list[str]) -> Iterator[St
     staging = Staging.open(shell, deadline)
     try:
         yield staging
+    except KeyboardInterrupt as interrupt:
+        shell.leave_soon(interrupt)
+        raise
     finally:
         try:
             staging.close()
