@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -24,10 +25,12 @@ from benchrunner.accuracy.document import (
 from benchrunner.accuracy.journal import Answer, Journal
 from benchrunner.accuracy.measure import measure_accuracy
 from benchrunner.accuracy.table import FigureRow, accuracy_table
+from benchrunner.accuracy.text import describe
 from benchrunner.cli import cli
 from benchrunner.errors import ConfigError, NewerSchemaError, StoreError, UsageError
 from benchrunner.publish.blocks import find_blocks
 from benchrunner.publish.document import publish
+from benchrunner.publish.why import chain, find_cell
 
 PAGE = Path("page.md")
 
@@ -110,6 +113,27 @@ def test_documents_cut_off_or_of_a_later_version_are_problems_beside_the_others(
     found, problems = load_accuracies([results])
     assert found == (stored,)
     assert [type(each) for each in problems] == [StoreError, NewerSchemaError]
+
+
+def test_a_document_of_version_1_is_read_and_shown(stored: StoredAccuracy) -> None:
+    fields = json.loads(stored.path.read_text())
+    for part, names in (
+        (fields, ("comparison", "content_sha256")),
+        (fields["board"], ("kernels", "options")),
+    ):
+        for name in names:
+            del part[name]
+    fields["accuracy_schema_version"] = 1
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+    fields["content_sha256"] = hashlib.sha256(text).hexdigest()
+    stored.path.write_text(json.dumps(fields))
+    old = load_accuracy(stored.path)
+    assert not old.altered
+    assert old.document.comparison is None
+    assert not old.document.is_wrong
+    assert accuracy_table([old]).rows == accuracy_table([stored]).rows
+    assert describe(old.document)
+    assert "figure      device: " in chain(find_cell(old.document.run_id, [], [old]))
 
 
 def test_results_of_runs_and_of_accuracy_do_not_mix(stored: StoredAccuracy, results: Path) -> None:

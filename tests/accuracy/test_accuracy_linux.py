@@ -248,3 +248,9 @@ def test_what_the_journal_has_of_each_image_is_enough_to_judge_it_again(results:
         assert len(answer["against"]) == len(names)
         assert answer["against"][at] == [answer["device_class"], answer["device_crc32"], 0]
         assert answer["against"][0][:2] == [answer["host_class"], answer["host_crc32"]]
+
+
+def test_a_fault_of_a_simulated_board_is_refused_for_an_emulated_one(results: Path) -> None:
+    device = linux_request(results, "wrong_output=true", simulate=False, emulate=True)
+    with pytest.raises(UsageError, match="is a real Linux, and has no declared faults"):
+        measure_accuracy(digits_request(results, device=device), Told())

@@ -33,6 +33,11 @@ def start_local(request: RunRequest, observer: Observer) -> Iterator[LocalBoard]
             f"board {request.board.id} is any Linux machine: there is none to simulate or emulate",
             hint="take --board stm32mp257f-dk, stm32mp157f-dk2 or stm32mp135f-dk",
         )
+    if request.emulate and request.linux_faults is not None:
+        raise UsageError(
+            f"--fault: an emulated {request.board.name} is a real Linux, and has no declared faults",
+            hint="simulated boards have them: --sim",
+        )
     if request.emulate:
         with _emulated(request, observer) as board:
             yield board
