@@ -8,14 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from firmware.host_device import (
-    DeviceClock,
-    HostDevice,
-    build_host,
-    build_image,
-    mlperf_sources,
-    running,
-)
+from firmware.host_device import DeviceClock, HostDevice, build_host, build_image, mlperf_sources, running
 
 from benchrunner.deadline import Deadline
 from benchrunner.protocol.device import encode

@@ -8,18 +8,10 @@ from dataclasses import replace
 
 import pytest
 from rom_host import RomHost, make_board
-from tflite_builder import small_cnn
+from simulator.simulated_host import HZ, INPUT, KERNELS, MODEL, Host, booted, built
 
 from benchrunner.board import Board
-from benchrunner.deadline import Deadline
-from benchrunner.errors import (
-    BoardResetError,
-    ClockInvalidError,
-    DeadlineExceededError,
-    DeviceFaultError,
-    DoesNotFitError,
-    UsageError,
-)
+from benchrunner.errors import DeadlineExceededError, DeviceFaultError, DoesNotFitError, UsageError
 from benchrunner.firmware.simulated import simulated_image
 from benchrunner.protocol.device import decode
 from benchrunner.protocol.frames import Frame, FrameDecoder
@@ -42,7 +34,6 @@ from benchrunner.protocol.messages import (
     Memory,
     Output,
     ReadOutput,
-    Reply,
     Request,
     Reset,
     Run,
@@ -51,88 +42,13 @@ from benchrunner.protocol.messages import (
     Samples,
     Time,
 )
-from benchrunner.runtime import Interpreter, KernelSet
+from benchrunner.runtime import Interpreter
 from benchrunner.session import clock as clock_check
 from benchrunner.session import mcu
-from benchrunner.session.link import Link
 from benchrunner.simulator.application import LOOP_OVERHEAD_CYCLES, PROFILE_CYCLES_PER_LAYER
 from benchrunner.simulator.board import Mode, SimulatedBoard
 from benchrunner.simulator.clock import BoardClock
-from benchrunner.simulator.faults import At, Faults
 from benchrunner.timing import predict
-from benchrunner.transport import Parity
-
-KERNELS = KernelSet.REFERENCE
-MODEL = small_cnn()
-INPUT = bytes(index % 251 for index in range(8 * 8 * 3))
-HZ = 84_000_000
-
-
-class DirectPort:
-    """A transport without a wire, on the board's clock: waiting for what never comes takes no real time."""
-
-    description, has_lines = "simulated board", True
-
-    def __init__(self, sim: SimulatedBoard) -> None:
-        self.sim = sim
-
-    def write(self, data: bytes) -> None:
-        self.sim.receive(data)
-
-    def read(self, max_bytes: int, deadline: Deadline) -> bytes:
-        data = self.sim.transmit()
-        if not data:
-            self.sim.clock.sleep_s(deadline.remaining_s())
-            data = self.sim.transmit()
-        assert len(data) <= max_bytes
-        return data
-
-    def discard_input(self) -> int:
-        return len(self.sim.transmit())
-
-    def set_format(self, baud_hz: int, parity: Parity) -> None:
-        pass
-
-    def set_lines(self, *, boot0: bool, reset: bool) -> None:
-        self.sim.set_lines(boot0=boot0, reset=reset)
-
-    def close(self) -> None:
-        pass
-
-
-class Host:
-    """A session with a simulated board."""
-
-    def __init__(self, sim: SimulatedBoard) -> None:
-        self.sim = sim
-        self.link = Link(DirectPort(sim))
-
-    def deadline(self, seconds: float = 10) -> Deadline:
-        return Deadline(seconds, clock=self.sim.clock.now_s)
-
-    def ask(self, request: Request) -> Reply:
-        return self.link.request(request, self.deadline())
-
-    def manifest(self) -> Manifest:
-        return self.link.wait_for_manifest(self.deadline())
-
-    def load(self, data: bytes = INPUT) -> None:
-        mcu.load_inputs(self.link, [data], chunk_bytes=100, deadline=self.deadline())
-
-    def batch(self, count: int) -> mcu.Batch:
-        return mcu.run_batch(self.link, count, self.deadline())
-
-
-def built(board: Board, model: bytes = MODEL) -> bytes:
-    return simulated_image(board, model, model_name="small", engine="aot", kernels=KERNELS)
-
-
-def booted(board: Board, faults: Faults | None = None) -> Host:
-    """A host that comes after the boot: the announcement went by."""
-    host = Host(SimulatedBoard(board, faults, flash=built(board)))
-    host.sim.transmit()
-    return host
-
 
 # --- what boots ---------------------------------------------------------------------------------------
 
@@ -399,98 +315,6 @@ def test_a_jump_to_the_bootloader_is_acknowledged_first(board: Board) -> None:
     assert host.ask(JumpToBootloader()) == Accepted()
     assert host.sim.mode is Mode.ROM
     assert RomHost(host.sim).command(0x02)[:1] == b"\x79"
-
-
-# --- what may be wrong with it ------------------------------------------------------------------------
-
-
-def test_wrong_firmware_announces_another_image(board: Board) -> None:
-    good, wrong = booted(board).manifest(), booted(board, Faults(wrong_firmware=True)).manifest()
-    assert good.image_sha256 != wrong.image_sha256
-    assert replace(wrong, image_sha256=good.image_sha256) == good
-
-
-def test_a_wrong_output_differs_in_one_bit(board: Board) -> None:
-    host = booted(board, Faults(wrong_output=True))
-    manifest = host.manifest()
-    host.load()
-    host.batch(1)
-    (output,) = mcu.read_outputs(host.link, manifest, chunk_bytes=64, deadline=host.deadline())
-    (wanted,) = Interpreter(MODEL, KERNELS).run([INPUT])
-    assert [a ^ b for a, b in zip(output, wanted, strict=True)] == [0x40] + [0] * 9
-
-
-@pytest.mark.parametrize(
-    ("faults", "complaint"),
-    [
-        (Faults(wrong_clock=0.5), "off by -50"),
-        (Faults(wrong_clock=1.02), r"off by \+2"),
-        (Faults(wrapped_counter=True), "backwards|went back|does not fit|do not fit"),
-        (Faults(frozen_counter=True), "0 cycles|did not move"),
-    ],
-)
-def test_a_bad_counter_is_found_by_the_checks_of_a_session(
-    board: Board, faults: Faults, complaint: str
-) -> None:
-    host = booted(board, faults)
-    host.load()
-
-    def timed_session() -> None:
-        start = clock_check.read_counter(host.link, host.sim.clock, host.deadline())
-        host.batch(50)
-        clock_check.finish_window(host.link, host.sim.clock, start, nominal_hz=HZ, deadline=host.deadline(30))
-
-    with pytest.raises(ClockInvalidError, match=complaint):
-        timed_session()
-
-
-REQUESTS: dict[str, Request] = {
-    "manifest": GetManifest(),
-    "echo": Echo(b"x"),
-    "time": GetTime(),
-    "load": LoadInput(0, 0, b"x"),
-    "crc": GetInputCrc(0),
-    "run": Run(1),
-    "samples": GetSamples(0, 1),
-    "profile": RunProfile(),
-    "layers": GetLayers(0, 1),
-    "output": ReadOutput(0, 0, 1),
-    "memory": GetMemory(),
-    "jump": JumpToBootloader(),
-    "reset": Reset(),
-}
-
-
-@pytest.mark.parametrize("step", REQUESTS)
-def test_a_hang_at_any_step_is_silence_until_a_reset(board: Board, step: str) -> None:
-    host = booted(board, Faults(hang_at=At(step)))
-    with pytest.raises(DeadlineExceededError):
-        host.ask(REQUESTS[step])
-    assert host.sim.mode is Mode.DEAD
-    host.sim.set_lines(boot0=False, reset=True)
-    host.sim.set_lines(boot0=False, reset=False)
-    assert Host(host.sim).manifest().chip_id == 0x433, "it hung once"
-
-
-@pytest.mark.parametrize("step", [step for step in REQUESTS if step != "reset"])
-def test_a_reset_at_any_step_is_noticed(board: Board, step: str) -> None:
-    host = booted(board, Faults(reset_at=At(step)))
-    with pytest.raises(BoardResetError):
-        host.ask(REQUESTS[step])
-
-
-def test_a_hang_at_boot_hits_every_boot_when_declared_so(board: Board) -> None:
-    sim = SimulatedBoard(board, Faults(hang_at=At("boot", 1, onwards=True)), flash=built(board))
-    for _ in range(3):
-        assert (sim.mode, sim.transmit()) == (Mode.DEAD, b"")
-        sim.power_cycle()
-
-
-def test_stale_chatter_comes_before_the_manifest(board: Board) -> None:
-    sim = SimulatedBoard(board, Faults(stale_chatter=True), flash=built(board))
-    host = Host(sim)
-    assert host.manifest().chip_id == 0x433
-    assert host.link.counts.bad_frames >= 1
 
 
 def test_in_real_time_an_answer_comes_when_the_inferences_are_done(board: Board) -> None:
