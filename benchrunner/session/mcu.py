@@ -34,7 +34,6 @@ from benchrunner.protocol.messages import (
 STABLE_SPREAD = 0.001  # two neighbours within 0.1 % are warm (docs/results-format.md, cell class "jitter")
 LARGEST_WARMUP = 20
 BATCH_S = 2.0  # longer series are asked for in parts, so that there is progress and a short deadline
-REQUEST_S = 2.0
 COUNT_LIMIT = 1 << 16  # of layers and samples in one answer: a device cannot make the host collect for ever
 
 

@@ -17,7 +17,7 @@ from benchrunner.simulator.uart import LineFormat
 from benchrunner.transport import Parity
 
 ECHO = "for (;;) put((uint8_t)(get() + 1));"
-RCC, USART1 = 0x58024400, 0x40011000
+RCC = 0x58024400
 
 
 def image(tmp_path: Path, body: str, before: str = "") -> bytes:

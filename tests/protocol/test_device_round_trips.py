@@ -10,7 +10,7 @@ from benchrunner.protocol.device import Kind, decode, encode
 from benchrunner.protocol.frames import Frame, FrameDecoder
 from benchrunner.protocol.messages import FidelityCode, Manifest, Message
 
-U8, U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
+U8, U16, U32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
 LINE = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\n"), max_size=20)
 KEY = LINE.map(lambda text: text.replace("=", "-")).filter(bool)
 MANIFESTS = st.builds(

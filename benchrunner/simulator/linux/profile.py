@@ -39,7 +39,6 @@ class Profile:
     x_linux_ai: str
     tflite: str
     onnxruntime: str
-    tim_vx: str
     python: str
     xnnpack: bool
     rootfs_bytes: int
@@ -96,7 +95,6 @@ def profile_of(board: Board) -> Profile:
         x_linux_ai="v6.1.1",
         tflite="2.18.0",
         onnxruntime="1.19.2",
-        tim_vx="1.2.22",
         python="3.12.9",
         xnnpack=False,  # not used by default since v6.1.1
         rootfs_bytes=2_400 << 20,

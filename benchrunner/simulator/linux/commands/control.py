@@ -12,7 +12,6 @@ from benchrunner.simulator.linux.shell.builtins import ShellExit
 from benchrunner.simulator.linux.shell.interpreter import Shell
 from benchrunner.simulator.linux.shell.parser import MAX_PROGRAM_CHARACTERS, parse_program
 from benchrunner.simulator.linux.shell.syntax import ShellSyntaxError
-from benchrunner.simulator.linux.shell.words import NAME
 
 
 def _sh(process: Process) -> int:
@@ -320,17 +319,6 @@ def _true(_process: Process) -> int:
 
 def _false(_process: Process) -> int:
     return 1
-
-
-def _command_of(process: Process) -> int:
-    """Programs that are the shell's own commands, started by a path."""
-    return Shell(process, "sh").run_all(
-        parse_program(" ".join(["command", *map(_quoted, process.arguments)]))
-    )
-
-
-def _quoted(word: str) -> str:
-    return word if NAME.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _scp(process: Process) -> int:
