@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchrunner.board import Mcu
@@ -29,12 +31,18 @@ class MachineDevice:
     fidelity = Fidelity.EMULATED
 
     def __init__(
-        self, machine: QemuMachine, mcu: Mcu, port: QemuPort, transport: Transport, clock: HostClock
+        self,
+        machine: QemuMachine,
+        mcu: Mcu,
+        port: QemuPort,
+        transport: Transport,
+        clock: HostClock,
+        folder: Path,
     ) -> None:
         self.mcu, self.transport, self.clock = mcu, transport, clock
         self.baud_hz = mcu.serial.baud_hz
         self.place, self.port = f"QEMU {machine.machine}", transport.description
-        self._port = port
+        self._port, self._folder = port, folder
         self._image: Image | None = None
 
     def identify(self, deadline: Deadline) -> None:
@@ -49,7 +57,10 @@ class MachineDevice:
     def start_application(self, deadline: Deadline) -> None:
         if self._image is None or self._image.built is None:
             raise ValueError("a machine starts with an image that was built for it")
-        self._port.load(self._image.built.firmware.elf_path)
+        # Not where it was built: another run may be building there by now.
+        elf = self._folder / "image.elf"
+        elf.write_bytes(self._image.built.firmware.elf.data)
+        self._port.load(elf)
 
     def leave_sane(self, step: Step) -> str:
         return self._port.problem or "the machine has ended with the run"
@@ -79,10 +90,10 @@ def start_machine(
 ) -> Iterator[MachineDevice]:
     """A machine for the length of the block. Raises `UsageError` where QEMU is not installed."""
     refuse_what_a_machine_lacks(request, machine)
-    with qemu_port(machine) as port:
+    with TemporaryDirectory(prefix="benchrunner-") as folder, qemu_port(machine) as port:
         observer.note(f"QEMU {machine.machine}: {port.url}")
         transport = open_transport(port.url, baud_hz=mcu.serial.baud_hz, parity=Parity.NONE)
         try:
-            yield MachineDevice(machine, mcu, port, transport, clock)
+            yield MachineDevice(machine, mcu, port, transport, clock, Path(folder))
         finally:
             transport.close()

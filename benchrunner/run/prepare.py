@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchrunner import __version__
+from benchrunner.durable import alone_in
 from benchrunner.errors import UsageError, WrongImageError
 from benchrunner.firmware.simulated import simulated_image
 from benchrunner.image import ImageInfo, read
@@ -140,7 +141,14 @@ def make_image(request: RunRequest, prepared: Prepared, chip: Device) -> Image:
     from benchrunner.firmware.toolchain import find_toolchain
 
     folder = cache_folder().parent / "firmware" / f"{request.board.id}-{prepared.model.sha256[:16]}"
-    built = build_image(request.board, prepared.model, folder, find_toolchain())
+    toolchain = find_toolchain()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
+    # Runs of this model at other places with such a board, or of another version of this program, build here.
+    with alone_in(folder):
+        built = build_image(request.board, prepared.model, folder, toolchain)
     return Image(built.firmware.info, built.firmware.binary, built)
 
 
