@@ -38,7 +38,8 @@ class Files:
             channel.invoke_subsystem("sftp")
             self._sftp: Any = paramiko.SFTPClient(channel)
         except (paramiko.SSHException, EOFError, OSError, paramiko.SFTPError) as error:
-            if isinstance(error, OSError | EOFError) or deadline.expired or not stands(channel.transport):
+            # A server without SFTP says no, or yes and hangs up at once.
+            if isinstance(error, TimeoutError) or deadline.expired or not stands(channel.transport):
                 raise self._lost("SFTP", error, deadline) from error
             raise BoardError(
                 f"{host}: the board offers no SFTP ({plain(error)})",

@@ -262,11 +262,11 @@ def _start(transport: Any, guarded: GuardedSocket, target: SshTarget, deadline: 
     try:
         transport.start_client(timeout=deadline.remaining_s())
     except (paramiko.SSHException, OSError, EOFError) as error:
+        # paramiko has limits of its own that end with the deadline: whichever is first, it is the same error.
+        deadline.check(f"{target.address}: handshake", hint=guarded.epitaph or hint)
         if said := guarded.epitaph:
             hint = f"`ssh {shlex.quote(target.given[-1] if target.given else target.address)}` runs it, too"
-            deadline.check(f"{target.address}: handshake; {said}", hint=hint)
             raise HostUnreachableError(f"{target.address}: no SSH handshake: {said}", hint=hint) from error
-        deadline.check(f"{target.address}: handshake", hint=hint)
         raise HostUnreachableError(
             f"{target.address}: no SSH handshake: {plain(error)}"
             + (f" (more than {HANDSHAKE_BYTES >> 10} KiB before the login)" if guarded.overflowed else ""),
@@ -275,10 +275,9 @@ def _start(transport: Any, guarded: GuardedSocket, target: SshTarget, deadline: 
             else hint,
         ) from error
     if not transport.initial_kex_done:
-        if said := guarded.epitaph:
-            hint = said
         raise DeadlineExceededError(
-            f"{target.address}: handshake: not done within {deadline.budget_s:g} s", hint=hint
+            f"{target.address}: handshake: not done within {deadline.budget_s:g} s",
+            hint=guarded.epitaph or hint,
         )
 
 

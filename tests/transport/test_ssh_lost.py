@@ -12,7 +12,7 @@ import pytest
 from openssh_server import OpenSshServer, openssh_server
 
 from benchrunner.deadline import Deadline
-from benchrunner.errors import ConnectionLostError
+from benchrunner.errors import BoardError, ConnectionLostError
 from benchrunner.transport.ssh import SshShell, open_ssh
 from benchrunner.transport.ssh_command import Command
 from benchrunner.transport.ssh_files import Files
@@ -83,6 +83,25 @@ def test_while_the_transfer_of_files_is_asked_for(
     monkeypatch.setattr(paramiko.Channel, "invoke_subsystem", invoke)
     with pytest.raises(ConnectionLostError, match="connection lost while SFTP"):
         shell.get("/proc/version", Deadline(60), max_bytes=4096)
+
+
+def test_a_board_without_sftp_that_hangs_up_at_once_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke = paramiko.Channel.invoke_subsystem
+
+    def invoke_and_wait(channel: paramiko.Channel, subsystem: str) -> None:
+        invoke(channel, subsystem)
+        deadline = Deadline(60)
+        while not channel.closed:
+            deadline.check("the board has answered")
+
+    monkeypatch.setattr(paramiko.Channel, "invoke_subsystem", invoke_and_wait)
+    with openssh_server(tmp_path, sftp="/no/such/program") as bare:
+        opened = open_ssh(bare.target(), Deadline(60))
+        with pytest.raises(BoardError, match="offers no SFTP"):
+            opened.get("/proc/version", Deadline(60), max_bytes=4096)
+        opened.close()
 
 
 def test_while_a_file_is_written(
