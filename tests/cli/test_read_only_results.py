@@ -182,6 +182,7 @@ def test_an_index_of_another_user_costs_a_note_that_says_what_to_do(folder: Path
     run(folder, ["history"])
     assert (results / index.INDEX_NAME).exists()
     (results / index.INDEX_NAME).chmod(0o444)
+    nights.save_night(results, index._WORTH_A_FILE)  # without news there is nothing to write to it
     ((status, out, err),) = run(folder, ["history"])
     assert status == 0
     assert "latency" in out

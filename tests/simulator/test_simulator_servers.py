@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from open_files import open_files
 from rom_host import RomHost, with_xor
 
 from benchrunner.board import Board
@@ -152,15 +152,6 @@ def test_hostile_telnet_bytes_do_not_stop_the_server(board: Board) -> None:
         port.write(b"\x7f")
         assert read_exactly(port, 1) == ACK
         port.close()
-
-
-def open_files() -> set[str]:
-    """The files that the numbers stand for: sockets and pipes have names of their own."""
-    found = set()
-    for link in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # that of the folder itself
-            found.add(str(link.readlink()))
-    return found
 
 
 def test_closing_a_server_leaves_no_thread_and_no_file(board: Board) -> None:

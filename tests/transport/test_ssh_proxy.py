@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from open_files import open_files
 from openssh_server import OpenSshServer, openssh_server
 from tflite_builder import small_cnn
 
@@ -280,12 +281,14 @@ def test_a_jump_host_may_lie_behind_a_program(server: OpenSshServer, home: Path,
 def test_a_program_that_ends_is_an_error_with_its_status_and_its_words(
     server: OpenSshServer, home: Path, command: str, said: str
 ) -> None:
-    before = (threading.active_count(), len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+    threads, files = set(threading.enumerate()), open_files()
     with pytest.raises(HostUnreachableError, match=rf"127\.0\.0\.1.*: the ProxyCommand.* {said}") as caught:
         open_ssh(behind(server, home, command), soon())
     assert "`ssh board`" in caught.value.hint
     assert len(caught.value.message) < 700
-    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before  # noqa: PTH208
+    # What was there before may have gone meanwhile.
+    wait_until(lambda: set(threading.enumerate()) <= threads, "its threads are gone")
+    assert open_files() <= files
 
 
 def test_a_program_that_hangs_is_ended_with_its_children_at_the_deadline(
@@ -348,7 +351,7 @@ def test_the_end_of_a_connection_ends_the_program_and_its_children(
     way = f"sh -c 'trap \"\" HUP TERM; sleep 600 & echo $! $$ >{pids}; {relay} %h %p; sleep 600'"
     assert says_hello(open_ssh(behind(server, home, way), soon()))
     for process in map(int, pids.read_text().split()):
-        assert not alive(process)
+        wait_until(lambda process=process: not alive(process), "it is ended")  # type: ignore[misc]
 
 
 def test_ctrl_c_at_the_terminal_does_not_cut_the_way_before_the_board_is_put_back(
@@ -377,8 +380,8 @@ def test_ctrl_c_at_the_terminal_does_not_cut_the_way_before_the_board_is_put_bac
     _, said = program.communicate(timeout=120)
     assert program.returncode == 130, said
     assert list((server.home / ".cache").iterdir()) == []
-    assert not alive(int(pid.read_text()))
-    assert not alive(int(started.read_text()))
+    for file in pid, started:
+        wait_until(lambda file=file: not alive(int(file.read_text())), "it is ended")  # type: ignore[misc]
     (run,) = load_runs(tmp_path / "results").runs
     assert run.document.measurements[0].reason == "stopped by Ctrl-C in step start"
     assert shlex.quote(str(relay)) not in str(run.document.measurements[0].provenance)
