@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ CONFIRMATIONS = "confirmations"
 """Folder of the records by which the gate confirmed a suspect: evidence, and no nights of their own."""
 
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _from_1(fields: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +99,37 @@ class LoadedRuns:
 def new_run_id(now: datetime) -> str:
     """Return an id that sorts by time: UTC second and 32 random bits, `20261121T020000Z-1f0c93ab`."""
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def is_ahead(run_id: str, now: datetime | None = None) -> bool:
+    """Whether that run was made after `now`, as its id says: some clock was wrong, then or is.
+
+    A day is let pass: computers that share results may differ.
+    """
+    return run_id[:16] > f"{(now or _now()) + timedelta(days=1):%Y%m%dT%H%M%SZ}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def clock_warning(folder: Path, run_id: str) -> str:
+    """What is to be said of a run that is by its id older than what was measured before; mostly nothing."""
+    try:
+        days = [path.name for path in folder.iterdir() if _DAY.fullmatch(path.name)]
+    except OSError:
+        return ""
+    newest = max(days, default="")
+    if not newest or not is_ahead(newest.replace("-", "") + "T000000Z", _time_of(run_id)):
+        return ""
+    return (
+        f"the clock of this computer says {record_path(folder, run_id).parent.name}, and {folder} has "
+        f"results of {newest}: one of the two is wrong, and results are in the order of their dates"
+    )
+
+
+def _time_of(run_id: str) -> datetime:
+    return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def record_path(folder: Path, run_id: str) -> Path:

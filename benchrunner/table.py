@@ -26,7 +26,7 @@ from benchrunner.record import (
     Shares,
     TimingModel,
 )
-from benchrunner.store import StoredRun, load_runs
+from benchrunner.store import StoredRun, is_ahead, load_runs
 
 if TYPE_CHECKING:
     import pandas
@@ -163,11 +163,14 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     """Keep the last row of each board x engine x model x fidelity, also where it is a failed one.
 
     On a Linux board one engine executes a model in several ways: `1 CPU`, `2 CPU` and `NPU/GPU` are cases of
-    their own.
+    their own. A run from the future counts only where there is no other (`store.is_ahead`).
     """
     last: dict[tuple[str, ...], Row] = {}
     for row in rows:
         key = (row.board, row.engine, row.execution_engine, row.model, row.model_sha256, row.fidelity)
+        before = last.get(key)
+        if before is not None and is_ahead(row.run_id) and not is_ahead(before.run_id):
+            continue
         last.pop(key, None)  # so that the order is that of the rows kept
         last[key] = row
     return list(last.values())

@@ -186,9 +186,13 @@ class AgainByCommand:
     def _image(self, sha256: str) -> Path | None:
         return kept.find(self._folder, sha256, kept.IMAGE)
 
+    def own_folder(self, run_id: str) -> Path:
+        """Where this gate's records of running that run's case again are."""
+        return self._folder / CONFIRMATIONS / run_id / self._own
+
     def _run(self, command: list[str], way: _Way, point: Point, image_sha256: str) -> Measurement:
         """One run, and its record. Raises `LabError` where it gave no number, or another image ran."""
-        out = self._folder / CONFIRMATIONS / point.run_id / self._own
+        out = self.own_folder(point.run_id)
         before = set(out.rglob("*.json"))
         line = [sys.executable, "-m", "benchrunner", *command, "--quiet", "--out", str(out)]
         said = _finish(line, way.longest_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ import click
 
 from benchrunner.cli.progress import Progress
 from benchrunner.errors import BenchrunnerError
+from benchrunner.wording import counted
 
 if TYPE_CHECKING:
     from benchrunner.errors import StoreError
@@ -57,6 +59,7 @@ def opened(folder: Path, shared: str | None = None) -> History:
         click.echo(f"note: {folder} cannot be written: its index is {history.elsewhere}", err=True)
     for note in history.notes:
         click.echo(f"note: {note}", err=True)
+    _tell_of_the_future([run_id for (run_id,) in history.query("SELECT run_id FROM run")])
     for problem in history.problems:
         warn(problem)
     return history
@@ -74,9 +77,23 @@ def rows_of(sources: Sequence[Path]) -> tuple[list[Row], list[StoreError]]:
             rows, problems = history.rows(), history.problems
     else:
         rows, problems = load_rows(sources)
+        _tell_of_the_future(sorted({row.run_id for row in rows}))
         for problem in problems:
             warn(problem)
     return rows, problems
+
+
+def _tell_of_the_future(run_ids: Sequence[str]) -> None:
+    from benchrunner.store import is_ahead
+
+    ahead = [run_id for run_id in run_ids if is_ahead(run_id)]
+    if ahead:
+        runs = f"{counted(len(ahead), 'run')} ({ahead[0]} ...)"
+        click.echo(
+            f"note: {runs} from the future: here it is {datetime.now(UTC):%Y-%m-%d}; one of the clocks is "
+            "or was wrong; where there are others, none of these is the latest",
+            err=True,
+        )
 
 
 def warn(problem: BenchrunnerError) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from benchrunner.compare.baselines import list_baselines, load_baseline
 from benchrunner.errors import UsageError
 from benchrunner.history import History, Run
+from benchrunner.store import is_ahead
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -45,8 +46,11 @@ def select(history: History, text: str) -> list[str]:
 
 
 def latest(runs: Sequence[Run]) -> list[str]:
-    """The newest run of a suite or, without a suite, all runs of the newest day."""
-    newest = runs[-1]
+    """The newest run of a suite or, without a suite, all runs of the newest day.
+
+    A run from the future is the newest only where there is no other (`store.is_ahead`).
+    """
+    newest = ([run for run in runs if not is_ahead(run.run_id)] or runs)[-1]
     if newest.suite_run:
         return [run.run_id for run in runs if run.suite_run == newest.suite_run]
     day = _day(newest.run_id)

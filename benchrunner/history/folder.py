@@ -14,7 +14,8 @@ from benchrunner.errors import NewerSchemaError, StoreError
 from benchrunner.history import schema
 from benchrunner.history.database import Database
 from benchrunner.history.entries import entries
-from benchrunner.store import StoredRun, documents, load_run
+from benchrunner.store import StoredRun, documents, is_ahead, load_run
+from benchrunner.wording import counted
 
 _BATCH = 200  # documents in a transaction: another writer waits for no more than these
 # A file that changed less than this before it was read may change again without another time stamp.
@@ -63,7 +64,8 @@ def synchronise(
     changed = [name for name, path in files.items() if not _same(path, known.get(name))]
     # Another process may have indexed a file that came after this one looked.
     gone = [name for name in known if name not in files and not (folder / name).exists()]
-    newest = max((one.run_id for one in known.values() if one.run_id), default="")
+    before = (one.run_id for one in known.values() if one.run_id and not is_ahead(one.run_id))
+    newest = max(before, default="")
     late: list[str] = []
     for start in range(0, len(changed), _BATCH):
         batch = changed[start : start + _BATCH]
@@ -88,7 +90,7 @@ def synchronise(
 def _notes(late: Sequence[str], newest: str) -> Iterator[str]:
     if late:
         yield (
-            f"{len(late)} new result{'s' if len(late) > 1 else ''} ({late[0]} ...) by the id older than "
+            f"{counted(len(late), 'new result')} ({late[0]} ...) by the id older than "
             f"{newest}, which was there before: copied here, or a clock that went backwards; "
             "results are ordered by their ids"
         )

@@ -11,7 +11,7 @@ from benchrunner.compare.nights import Era, eras
 from benchrunner.compare.settings import Settings
 from benchrunner.history import CellKey, History
 from benchrunner.record import Measurement
-from benchrunner.store import StoredRun
+from benchrunner.store import StoredRun, is_ahead
 from benchrunner.table import Row, row_of
 
 _SHOWN = ("latency",)  # the metric whose history is drawn
@@ -71,6 +71,9 @@ def gather(
                 continue
             row = row_of(measurement, run_id=run.document.run_id, altered=run.altered)
             key = _identity(measurement, row)
+            before = cards.get(key)
+            if before is not None and is_ahead(row.run_id) and not is_ahead(before.row.run_id):
+                continue  # as in the tables
             cards.pop(key, None)
             cards[key] = Card(row, measurement, str(run.path))
     keys = _keys(history) if history is not None else {}

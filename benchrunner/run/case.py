@@ -54,7 +54,7 @@ from benchrunner.session import mcu
 from benchrunner.session.clock import LIMIT_PPM, finish_window, read_counter
 from benchrunner.session.link import Link
 from benchrunner.session.output import compare_outputs
-from benchrunner.store import new_run_id, require_writable, save_run
+from benchrunner.store import clock_warning, new_run_id, require_writable, save_run
 
 _FIDELITY = {
     FidelityCode.MEASURED: Fidelity.MEASURED,
@@ -83,6 +83,8 @@ def run_case(request: RunRequest, observer: Observer) -> CaseResult:
         prepared = prepare(request)
         require_writable(request.results, run_id)
     draft = Draft(Fidelity.SIMULATED)  # until the device says what it is; it has no number before that
+    if problem := clock_warning(request.results, run_id):
+        draft.warnings.append(problem)
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     try:
         with ExitStack() as stack:

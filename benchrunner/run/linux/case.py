@@ -39,7 +39,7 @@ from benchrunner.session.linux.preflight import (
     unfit,
 )
 from benchrunner.session.linux.tune import recover, tuned
-from benchrunner.store import new_run_id, require_writable, save_run
+from benchrunner.store import clock_warning, new_run_id, require_writable, save_run
 from benchrunner.transport.shell import Shell
 
 # Could not even be tried: nothing is stored, the error says what to do.
@@ -60,6 +60,8 @@ def run_linux_case(request: RunRequest, observer: Observer) -> CaseResult:
         prepared = prepare_linux(request)
         require_writable(request.results, run_id)
     draft = LinuxDraft(prepared.case)
+    if problem := clock_warning(request.results, run_id):
+        draft.warnings.append(problem)
     outcome, reason, hint, status = Outcome.OK, "", "", ExitStatus.GOOD
     try:
         with ExitStack() as stack:
