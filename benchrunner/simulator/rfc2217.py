@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -283,6 +284,10 @@ def _serve(listener: socket.socket, board: SimulatedBoard, pump: Pump, wiring: L
                     last_port = client.port
                     client = _close_if(client, lambda c=client: _read(c))  # type: ignore[misc]
             if listener in ready:
+                if client is not None and _has_hung_up(client):
+                    # It left before the next one came, and this thread has not read that far yet.
+                    last_port = client.port
+                    client = _close_if(client, lambda c=client: _read_to_the_end(c))  # type: ignore[misc]
                 client = _accept(listener, client, board, pump, wiring, last_port)
     finally:
         if client is not None:
@@ -294,6 +299,17 @@ def _read(client: _Client) -> None:
     if not data:
         raise ConnectionResetError
     client.port.feed(data)
+
+
+def _has_hung_up(client: _Client) -> bool:
+    asked = select.poll()
+    asked.register(client.socket, select.POLLRDHUP)
+    return bool(asked.poll(0))
+
+
+def _read_to_the_end(client: _Client) -> None:
+    while True:
+        _read(client)
 
 
 def _close_if(client: _Client, action: Callable[[], None]) -> _Client | None:

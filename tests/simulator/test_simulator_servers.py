@@ -120,6 +120,31 @@ def test_the_next_client_finds_the_board_as_the_last_one_left_it(board: Board) -
         second.close()
 
 
+def test_the_next_client_is_served_however_late_the_server_reads_what_the_last_one_left(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = SimulatedBoard(board)
+    reading, release = threading.Event(), threading.Event()
+    receive = sim.receive
+
+    def receive_late(data: bytes, line: LineFormat | None = None) -> None:
+        reading.set()
+        assert release.wait(60)
+        receive(data, line)
+
+    with serve_rfc2217(sim) as url:
+        first = client(url)
+        monkeypatch.setattr(sim, "receive", receive_late)
+        first.write(b"\x7f")
+        assert reading.wait(60)
+        first.write(b"\x02\xfd")
+        first.close()
+        address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        with socket.create_connection(address, timeout=60) as second:
+            release.set()
+            assert second.recv(1), "it is greeted, and not turned away"
+
+
 def test_a_second_client_is_turned_away(board: Board) -> None:
     with serve_rfc2217(SimulatedBoard(board)) as url:
         port = client(url)
