@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers, ResetCause
+from collections.abc import Callable
+
+from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers
 from benchrunner.emulator.families.family import (
     MHZ,
-    TIMERS,
     Family,
     UsartPlace,
     ahb,
@@ -13,7 +14,9 @@ from benchrunner.emulator.families.family import (
     bits,
     fixed,
     no_division,
+    reset_causes,
     steps,
+    timers,
 )
 from benchrunner.emulator.processor import Identity
 from benchrunner.emulator.supply import Scale
@@ -52,90 +55,61 @@ def _f4_f7_tree(hse_hz: int) -> ClockTree:
         },
         cause_offset=0x74,
         cause_clear_bit=24,
-        causes={
-            ResetCause.POWER: 0x0E000000,
-            ResetCause.PIN: 1 << 26,
-            ResetCause.SOFTWARE: 1 << 28 | 1 << 26,
-            ResetCause.WATCHDOG: 1 << 29 | 1 << 26,
-        },
+        causes=reset_causes(0x0E000000),
     )
 
 
-def _f4_usart(base: int, offset: int, bit: int, bus: str) -> UsartPlace:
-    return UsartPlace(base, (offset, bit), Kind.F4, 0, (bus,))
+# Base, offset and bit of the enable in the RCC, bus, and where the F7 selects its clock in RCC_DCKCFGR2.
+_USARTS = {
+    "USART1": (0x40011000, (0x44, 4), "APB2", 0),
+    "USART2": (0x40004400, (0x40, 17), "APB1", 2),
+    "USART3": (0x40004800, (0x40, 18), "APB1", 4),
+    "USART6": (0x40011400, (0x44, 5), "APB2", 10),
+}
+_Usarts = Callable[[int, tuple[int, int], str, int], UsartPlace]
+_WAITS = steps(30, 60, 90, 120, 150, 180, 210, 216)  # 2.7 V to 3.6 V
+
+
+def _f4_usart(base: int, enable: tuple[int, int], bus: str, _: int) -> UsartPlace:
+    return UsartPlace(base, enable, Kind.F4, 0, (bus,))
 
 
 def _f7_usart(base: int, enable: tuple[int, int], bus: str, at: int) -> UsartPlace:
     return UsartPlace(base, enable, Kind.NEW, 0, (bus, "SYSCLK", "HSI", None), (0x90, at, 2))
 
 
-_F4_WAITS = steps(30, 60, 90, 120, 150, 180, 210, 216)  # 2.7 V to 3.6 V
-_F4_GPIO_RESET = {"A": 0xA8000000, "B": 0x00000280}
-
-
-def _f4(name: str, scales: dict[int, int], overdrive: dict[int, int], vos: int) -> Family:
+def _f4_f7(
+    name: str, scales: dict[int, int], overdrive: dict[int, int], vos: int, cpu: Identity, usarts: _Usarts
+) -> Family:
+    """`scales` and `overdrive`: the highest core clock in MHz by the code of PWR_CR.VOS."""
     return Family(
         name=name,
         tree=_f4_f7_tree,
         rcc=0x40023800,
         power=0x40007000,
         power_enable=(0x40, 28),
-        scales={code: Scale(f"VOS {code:#x}", mhz * MHZ, _F4_WAITS) for code, mhz in scales.items()},
-        overdrive={code: Scale(f"VOS {code:#x} OD", mhz * MHZ, _F4_WAITS) for code, mhz in overdrive.items()},
+        scales={code: Scale(f"VOS {code:#x}", mhz * MHZ, _WAITS) for code, mhz in scales.items()},
+        overdrive={code: Scale(f"VOS {code:#x} OD", mhz * MHZ, _WAITS) for code, mhz in overdrive.items()},
         power_reset=vos << 14,
         flash=0x40023C00,
         flash_reset=0,
         gpio=0x40020000,
         gpio_enable=0x30,
-        gpio_reset=_F4_GPIO_RESET,
+        gpio_reset={"A": 0xA8000000, "B": 0x00000280},
         gpio_reset_other=0,
-        usarts={
-            "USART1": _f4_usart(0x40011000, 0x44, 4, "APB2"),
-            "USART2": _f4_usart(0x40004400, 0x40, 17, "APB1"),
-            "USART3": _f4_usart(0x40004800, 0x40, 18, "APB1"),
-            "USART6": _f4_usart(0x40011400, 0x44, 5, "APB2"),
-        },
-        timers={TIMERS[0]: (0x40, 0), TIMERS[1]: (0x40, 3)},
+        usarts={name: usarts(*where) for name, where in _USARTS.items()},
+        timers=timers(0x40),
         watchdog=0x40003000,
         idcode=0xE0042000,
         revision=0x1001,
-        identity=Identity(0x410FC241, dwt_locked=False, caches=False),
+        identity=cpu,
         plain={0x40013800: 0x400},  # SYSCFG
         backup=(0x40002800,),  # RTC with its backup registers
     )
 
 
-F401 = _f4("STM32F401", {0: 60, 1: 60, 2: 84, 3: 84}, {}, 2)
-F469 = _f4("STM32F42/F46", {0: 120, 1: 120, 2: 144, 3: 168}, {2: 168, 3: 180}, 3)
-F7 = Family(
-    name="STM32F7",
-    tree=_f4_f7_tree,
-    rcc=0x40023800,
-    power=0x40007000,
-    power_enable=(0x40, 28),
-    scales={
-        code: Scale(f"VOS {code:#x}", mhz * MHZ, _F4_WAITS)
-        for code, mhz in ((0, 144), (1, 144), (2, 168), (3, 180))
-    },
-    overdrive={2: Scale("VOS 0x2 OD", 180 * MHZ, _F4_WAITS), 3: Scale("VOS 0x3 OD", 216 * MHZ, _F4_WAITS)},
-    power_reset=0xC000,
-    flash=0x40023C00,
-    flash_reset=0,
-    gpio=0x40020000,
-    gpio_enable=0x30,
-    gpio_reset=_F4_GPIO_RESET,
-    gpio_reset_other=0,
-    usarts={
-        "USART1": _f7_usart(0x40011000, (0x44, 4), "APB2", 0),
-        "USART2": _f7_usart(0x40004400, (0x40, 17), "APB1", 2),
-        "USART3": _f7_usart(0x40004800, (0x40, 18), "APB1", 4),
-        "USART6": _f7_usart(0x40011400, (0x44, 5), "APB2", 10),
-    },
-    timers={TIMERS[0]: (0x40, 0), TIMERS[1]: (0x40, 3)},
-    watchdog=0x40003000,
-    idcode=0xE0042000,
-    revision=0x1001,
-    identity=Identity(0x411FC270, dwt_locked=True, caches=True),
-    plain={0x40013800: 0x400},
-    backup=(0x40002800,),
-)
+_M4 = Identity(0x410FC241, dwt_locked=False, caches=False)
+_M7 = Identity(0x411FC270, dwt_locked=True, caches=True)
+F401 = _f4_f7("STM32F401", {0: 60, 1: 60, 2: 84, 3: 84}, {}, 2, _M4, _f4_usart)
+F469 = _f4_f7("STM32F42/F46", {0: 120, 1: 120, 2: 144, 3: 168}, {2: 168, 3: 180}, 3, _M4, _f4_usart)
+F7 = _f4_f7("STM32F7", {0: 144, 1: 144, 2: 168, 3: 180}, {2: 180, 3: 216}, 3, _M7, _f7_usart)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchrunner.emulator.clocks import ClockTree, Registers
+from benchrunner.emulator.clocks import ClockTree, Registers, ResetCause
 from benchrunner.emulator.processor import Identity
 from benchrunner.emulator.supply import Scale
 from benchrunner.emulator.usart import Kind
@@ -51,7 +51,26 @@ class Family:
     backup: tuple[int, ...] = ()  # keep their content over a reset
 
 
-TIMERS = (0x40000000, 0x40000C00)  # TIM2, TIM5
+GPIO_RESET = {"A": 0xABFFFFFF, "B": 0xFFFFFEBF}  # GPIOx_MODER but of F4 and F7: analog, except the debug pins
+_TIM2, _TIM5 = 0x40000000, 0x40000C00
+
+
+def timers(enable_offset: int) -> dict[int, tuple[int, int]]:
+    """TIM2 and TIM5, switched on by bits 0 and 3 of RCC_APB1ENR everywhere."""
+    return {_TIM2: (enable_offset, 0), _TIM5: (enable_offset, 3)}
+
+
+def reset_causes(
+    at_power_on: int, *, pin: int = 26, software: int = 28, watchdog: int = 29, always: int = 0
+) -> dict[ResetCause, int]:
+    """RCC_CSR by cause, from the bits' positions; all but a power-on pull the pin, and set `always`."""
+    pulled = 1 << pin | always
+    return {
+        ResetCause.POWER: at_power_on,
+        ResetCause.PIN: pulled,
+        ResetCause.SOFTWARE: 1 << software | pulled,
+        ResetCause.WATCHDOG: 1 << watchdog | pulled,
+    }
 
 
 def bits(registers: Registers, offset: int, at: int, width: int) -> int:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers, ResetCause
-from benchrunner.emulator.families.family import MHZ, TIMERS, Family, UsartPlace, ahb, apb, bits, fixed, steps
+from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers
+from benchrunner.emulator.families.family import (
+    GPIO_RESET,
+    MHZ,
+    Family,
+    UsartPlace,
+    ahb,
+    apb,
+    bits,
+    fixed,
+    reset_causes,
+    steps,
+    timers,
+)
 from benchrunner.emulator.processor import Identity
 from benchrunner.emulator.supply import Scale
 from benchrunner.emulator.usart import Kind
@@ -55,12 +67,7 @@ def _h7_tree(alias: Callable[[int], int]) -> Callable[[int], ClockTree]:
             },
             cause_offset=alias(0x130),
             cause_clear_bit=16,
-            causes={
-                ResetCause.POWER: 0x00FA0000,
-                ResetCause.PIN: 1 << 22 | 1 << 17,
-                ResetCause.SOFTWARE: 1 << 24 | 1 << 22 | 1 << 17,
-                ResetCause.WATCHDOG: 1 << 26 | 1 << 22 | 1 << 17,
-            },
+            causes=reset_causes(0x00FA0000, pin=22, software=24, watchdog=26, always=1 << 17),
             aliases=alias,
         )
 
@@ -88,7 +95,7 @@ def _h7(
         flash_reset=0x37,
         gpio=0x58020000,
         gpio_enable=0x140,
-        gpio_reset={"A": 0xABFFFFFF, "B": 0xFFFFFEBF},
+        gpio_reset=GPIO_RESET,
         gpio_reset_other=0xFFFFFFFF,
         usarts={
             "USART1": usart(0x40011000, (0x150, 4), "APB2", 3),
@@ -96,7 +103,7 @@ def _h7(
             "USART3": usart(0x40004800, (0x148, 18), "APB1", 0),
             "USART6": usart(0x40011400, (0x150, 5), "APB2", 3),
         },
-        timers={TIMERS[0]: (0x148, 0), TIMERS[1]: (0x148, 3)},
+        timers=timers(0x148),
         watchdog=0x58004800,
         idcode=0x5C001000,
         revision=revision,

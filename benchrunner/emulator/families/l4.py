@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers, ResetCause
+from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers
 from benchrunner.emulator.families.family import (
+    GPIO_RESET,
     MHZ,
-    TIMERS,
     Family,
     UsartPlace,
     ahb,
@@ -15,7 +15,9 @@ from benchrunner.emulator.families.family import (
     bits,
     fixed,
     no_division,
+    reset_causes,
     steps,
+    timers,
 )
 from benchrunner.emulator.processor import Identity
 from benchrunner.emulator.supply import Scale
@@ -67,12 +69,7 @@ def _l4_tree(m_bits: int) -> Callable[[int], ClockTree]:
             },
             cause_offset=0x94,
             cause_clear_bit=23,
-            causes={
-                ResetCause.POWER: 0x0C000000,
-                ResetCause.PIN: 1 << 26,
-                ResetCause.SOFTWARE: 1 << 28 | 1 << 26,
-                ResetCause.WATCHDOG: 1 << 29 | 1 << 26,
-            },
+            causes=reset_causes(0x0C000000),
         )
 
     return tree
@@ -105,7 +102,7 @@ def _l4(
             "USART3": usart(0x40004800, (0x58, 18), "APB1", 4),
             "LPUART1": usart(0x40008000, (0x5C, 0), "APB1", 10, Kind.LOW_POWER),
         },
-        timers={TIMERS[0]: (0x58, 0), TIMERS[1]: (0x58, 3)},
+        timers=timers(0x58),
         watchdog=0x40003000,
         idcode=0xE0042000,
         revision=0x1000,
@@ -115,7 +112,7 @@ def _l4(
     )
 
 
-_L4_GPIO_RESET = {"A": 0xABFFFFFF, "B": 0xFFFFFEBF, "H": 0x0000000F}
+_L4_GPIO_RESET = {**GPIO_RESET, "H": 0x0000000F}
 _LOW = Scale("range 2", 26 * MHZ, steps(6, 12, 18, 26))
 L4X5 = _l4(
     "STM32L47", 3, {1: Scale("range 1", 80 * MHZ, steps(16, 32, 48, 64, 80)), 2: _LOW}, 0, _L4_GPIO_RESET

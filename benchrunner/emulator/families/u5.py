@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers, ResetCause
+from benchrunner.emulator.clocks import ClockSwitch, ClockTree, Oscillator, Pll, Registers
 from benchrunner.emulator.families.family import (
+    GPIO_RESET,
     MHZ,
-    TIMERS,
     Family,
     UsartPlace,
     ahb,
@@ -13,7 +13,9 @@ from benchrunner.emulator.families.family import (
     bits,
     fixed,
     no_division,
+    reset_causes,
     steps,
+    timers,
 )
 from benchrunner.emulator.processor import Identity
 from benchrunner.emulator.supply import Scale
@@ -67,12 +69,7 @@ def _u5_tree(hse_hz: int) -> ClockTree:
         },
         cause_offset=0xF4,
         cause_clear_bit=23,
-        causes={
-            ResetCause.POWER: 0x0C000000,
-            ResetCause.PIN: 1 << 26,
-            ResetCause.SOFTWARE: 1 << 28 | 1 << 26,
-            ResetCause.WATCHDOG: 1 << 29 | 1 << 26,
-        },
+        causes=reset_causes(0x0C000000),
     )
 
 
@@ -100,7 +97,7 @@ U5 = Family(
     flash_reset=0x1,
     gpio=0x42020000,
     gpio_enable=0x8C,
-    gpio_reset={"A": 0xABFFFFFF, "B": 0xFFFFFEBF, "H": 0x0000000F},
+    gpio_reset={**GPIO_RESET, "H": 0x0000000F},
     gpio_reset_other=0xFFFFFFFF,
     usarts={
         "USART1": _u5_usart(0x40013800, (0xA4, 14), "APB2", (0xE0, 0, 2)),
@@ -108,7 +105,7 @@ U5 = Family(
         "USART3": _u5_usart(0x40004800, (0x9C, 18), "APB1", (0xE0, 4, 2)),
         "LPUART1": _u5_usart(0x46002400, (0xA8, 6), "APB3", (0xE8, 0, 3), Kind.LOW_POWER),
     },
-    timers={TIMERS[0]: (0x9C, 0), TIMERS[1]: (0x9C, 3)},
+    timers=timers(0x9C),
     watchdog=0x40003000,
     idcode=0xE0044000,
     revision=0x3001,
