@@ -67,6 +67,9 @@ def test_each_tool_makes_a_record_and_a_row_of_the_mpu_table(folder: Path, engin
     assert len(measurement.latency.starts) == 2
     assert measurement.conditions["estimator"]
     assert measurement.logs
+    assert float(measurement.conditions_after["other_cpus"]) <= 0.2, (
+        "the tool's own time is not that of others"
+    )
     row = table.row_of(measurement)
     text = render([row], Kind.ALL, Layout.TEXT)
     assert "MPU inference time" in text
@@ -82,6 +85,17 @@ def test_the_npu_is_the_boards_npu_and_tells_its_shares(folder: Path) -> None:
     assert isinstance(measurement.shares, Shares)
     assert isinstance(measurement.timing_model, TimingModel)
     assert "OpenVX" in measurement.timing_model.basis
+
+
+@pytest.mark.parametrize("engine", list(MODEL_SUFFIXES))
+def test_others_at_work_while_a_tool_measures_make_the_record_degraded(folder: Path, engine: str) -> None:
+    done = run("--engine", engine, "--starts", 2, "--runs", 60, "--tune", "--fault", "load=1.5")
+    assert done.exception is None, done.output
+    measurement = stored()
+    assert measurement.outcome is Outcome.DEGRADED
+    assert "CPUs while the tool ran (limit 0.2)" in measurement.reason
+    assert 0.5 < float(measurement.conditions_after["other_cpus"]) <= 1.6
+    assert "benchrunner-load" not in " ".join(measurement.logs.values())
 
 
 @pytest.mark.parametrize("state", ["on", "off"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import LinkError
+from benchrunner.session.linux.tools.load import unwatched
 from benchrunner.transport.shell import MAX_OUTPUT_BYTES, Finished
 
 Answer = Callable[[list[str], Mapping[str, str]], Finished]
@@ -35,14 +36,20 @@ class ToolShell:
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> Finished:
         deadline.check("a command on the board")
+        command = unwatched(argv)
+        if command is not None:
+            return self._tool(command, environment, folder)
         if argv[0] == "sh":
             found = [path for path in self.tools if path.endswith("/" + argv[4])]
             return Finished(0, "".join(f"{path}\n" for path in found).encode(), b"")
+        return self._tool(list(argv), environment, folder)
+
+    def _tool(self, argv: list[str], environment: Mapping[str, str] | None, folder: str | None) -> Finished:
         program = argv[3] if argv[0] == "taskset" else argv[0]
         if program not in self.tools:
             raise AssertionError(f"not on this board: {program}")
-        self.calls.append((list(argv), dict(environment or {}), folder))
-        return self.answer(list(argv), environment or {})
+        self.calls.append((argv, dict(environment or {}), folder))
+        return self.answer(argv, environment or {})
 
     def put(
         self,
@@ -69,7 +76,7 @@ class LocalTools(ToolShell):
     program: tuple[str, ...] = ("sh",)
 
     def run(self, argv: Sequence[str], deadline: Deadline, **options: Any) -> Finished:
-        if argv[0] != "sh":
+        if argv[0] != "sh" or unwatched(argv) is not None:
             return super().run(argv, deadline, **options)
         done = subprocess.run([*self.program, *argv[1:]], capture_output=True, timeout=60)
         return Finished(done.returncode, done.stdout, done.stderr)

@@ -237,11 +237,16 @@ def _moved(request: RunRequest, before: Conditions, after: Conditions, draft: Li
     seen = [khz for start in draft.frequencies for limits in start.values() for khz in limits]
     if seen:
         draft.conditions_after |= {"cpu_lowest_khz": min(seen), "cpu_highest_khz": max(seen)}
-    others = other_cpus(before, after, draft.own_cpu_s)
+    limits = request.linux.fit
+    if draft.tool_load is None:
+        others, own_cpu_s = other_cpus(before, after, draft.own_cpu_s), draft.own_cpu_s
+    else:
+        # Over the whole case it would have to be known what copying the model took: the calls are looked at.
+        others, own_cpu_s = draft.tool_load.other_cpus(before.cpus or len(before.online)), float("inf")
     if others is not None:
         draft.conditions_after["other_cpus"] = f"{others:.2f}"
-    # What a tool's process took is not known: it would count as somebody else's.
-    own_cpu_s = draft.own_cpu_s if request.engine == tflite.ENGINE else float("inf")
-    found = degradations(before, after, draft.frequencies, own_cpu_s=own_cpu_s, limits=request.linux.fit)
+    found = degradations(before, after, draft.frequencies, own_cpu_s=own_cpu_s, limits=limits)
+    if draft.tool_load is not None and others is not None and others > limits.other_cpu_share:
+        found.append(f"others used {others:.2f} CPUs while the tool ran (limit {limits.other_cpu_share:g})")
     # A short case may end within what the harness's own commands are allowed to use.
     return [*found, draft.busy_before] if draft.busy_before else found

@@ -11,6 +11,7 @@ from benchrunner.record import Case, Fidelity, Footprint, Latency, Measurement, 
 from benchrunner.run.provenance import provenance
 from benchrunner.run.request import RunRequest, Step
 from benchrunner.session.linux.conditions import Conditions, Facts
+from benchrunner.session.linux.tools.load import LoadSeen
 
 _UNTIMED: Final = NotMeasured("the case ended before it was timed")
 _UNCHECKED: Final = NotMeasured("the case ended before it was checked")
@@ -40,6 +41,7 @@ class LinuxDraft:
     frequencies: list[dict[int, tuple[int, int]]] = field(default_factory=list)  # of each start, in kHz
     busy_before: str = ""  # load of others before the case, as a sentence
     own_cpu_s: float = 0.0  # of the processes that were measured
+    tool_load: LoadSeen | None = None  # beside the board's own tool, where that measures
 
     def reached(self, conditions: Conditions, *, generic: bool) -> None:
         """The board has said what it is."""

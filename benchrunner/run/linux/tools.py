@@ -76,7 +76,7 @@ def measure(
     """All calls of the tool. The raw text of each is in the record, also where one fails."""
     log = ToolLog()
     draft.output = NotMeasured("the tool keeps its outputs to itself")
-    draft.logs = log.texts
+    draft.logs, draft.tool_load = log.texts, log.load
     with timer(Step.START, request.engine):
         result = measure_with_tool(
             request.engine,

@@ -286,6 +286,8 @@ class LinuxMachine:
         finally:
             self.leave(before)
             self.forget(process)
+            if parent := self.processes.get(process.parent):
+                parent.children_cpu_s += process.cpu_s + process.children_cpu_s
 
     def _run(self, process: Process, path: str, node: Node) -> int:
         from benchrunner.simulator.linux.commands import PROGRAMS  # programs need the machine's type

@@ -109,6 +109,7 @@ class Process:
         self.rss_bytes = 3_200 << 10
         self.ignored: frozenset[int] = frozenset()  # signals that `trap ''` has switched off
         self.background = False
+        self.cpu_s = self.children_cpu_s = 0.0  # its own, and that of what it has waited for
 
     @property
     def stdin(self) -> Input:

@@ -11,6 +11,7 @@ from benchrunner.errors import FallBackError, ToolMissingError, ToolOutputError
 from benchrunner.protocol.linux_tools import decode, fall_back_text
 from benchrunner.protocol.linux_tools.text import last_words
 from benchrunner.record import LayerCounts, NotMeasured, ProcessMemory, Shares, Start
+from benchrunner.session.linux.tools.load import LoadSeen, split, watched
 from benchrunner.transport.shell import Shell
 
 MAX_LOG_CHARACTERS = 64 << 10  # of one call, in the record
@@ -55,9 +56,10 @@ class ToolResult:
 
 @dataclass(slots=True)
 class ToolLog:
-    """Raw text of every call, bounded; the caller keeps it also when a call raises."""
+    """Raw text of every call, bounded, and the load beside it; the caller keeps both when a call raises."""
 
     texts: dict[str, str] = field(default_factory=dict)
+    load: LoadSeen = field(default_factory=LoadSeen)
 
     def add(self, name: str, text: str) -> None:
         room = _MAX_LOGS_CHARACTERS - sum(map(len, self.texts.values()))
@@ -111,10 +113,12 @@ def call(
     Raises `ToolOutputError` for an exit status that is not 0, `FallBackError` where it says that the CPU did
     an accelerator's work. A status of 0 proves nothing: whether there is a result is for the parser.
     """
-    finished = shell.run(argv, deadline, folder=folder, environment=environment)
+    finished = shell.run(watched(argv), deadline, folder=folder, environment=environment)
+    stderr, load = split(finished.stderr)
+    log.load.add(load)
     text = "".join(
         stream if stream.endswith("\n") or not stream else f"{stream}\n"
-        for stream in (decode(finished.stdout), decode(finished.stderr))
+        for stream in (decode(finished.stdout), decode(stderr))
     )
     variables = "".join(f"{key}={value} " for key, value in (environment or {}).items())
     log.add(name, f"$ {variables}{' '.join(argv)}\n{text}[exit status {finished.status}]\n")

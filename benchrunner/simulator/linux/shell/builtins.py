@@ -285,10 +285,18 @@ def _kill(shell: Shell, words: list[str]) -> int:
     return status
 
 
+def _times(shell: Shell, _words: list[str]) -> int:
+    """User and system time: of the shell, and of what it has waited for. All of it is user time here."""
+    for seconds in (shell.process.cpu_s, shell.process.children_cpu_s):
+        shell.process.out(f"{int(seconds // 60)}m{seconds % 60:.6f}s 0m0.000000s\n")
+    return 0
+
+
 SPECIAL = frozenset(
     (":", "break", "continue", ".", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift")
-) | {"trap", "unset"}
+) | {"times", "trap", "unset"}
 """What is assigned before these stays (POSIX, special built-in utilities)."""
+
 
 BUILTINS: dict[str, Builtin] = {
     ":": _true,
@@ -313,6 +321,7 @@ BUILTINS: dict[str, Builtin] = {
     "exec": _exec,
     "wait": _wait,
     "trap": _trap,
+    "times": _times,
     "umask": _umask,
     "ulimit": _ulimit,
     "pwd": _pwd,

@@ -177,6 +177,7 @@ class Execution:
     def _spend(self, seconds: float, threads: int, on_cpu: float) -> int:
         spent = self._machine.processor.work(seconds, threads, on_cpu=on_cpu)
         self.cpu_ns += round(spent.cpu_s * 1e9)
+        self._process.cpu_s += spent.cpu_s
         return max(1, round(spent.elapsed_s * 1e9))
 
     def _step(self) -> None:
