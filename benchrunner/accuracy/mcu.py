@@ -12,11 +12,11 @@ from benchrunner.errors import UsageError
 from benchrunner.protocol.exchange import data_bytes_per_message
 from benchrunner.protocol.messages import Manifest
 from benchrunner.run.access import connect
-from benchrunner.run.case import bring_up, check_identity
 from benchrunner.run.device import Device
 from benchrunner.run.draft import Draft
 from benchrunner.run.prepare import Prepared, make_image, prepare
 from benchrunner.run.request import Observer, RunRequest, Step, StepTimer
+from benchrunner.run.start_up import bring_up, check_identity
 from benchrunner.session import mcu
 from benchrunner.session.link import Link
 
