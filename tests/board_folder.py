@@ -21,7 +21,7 @@ STM32MP257 = {
     "sys/class/thermal/thermal_zone0/trip_point_0_temp": "85000\n",
     "sys/class/thermal/cooling_device0/type": "cpufreq-cpu0\n",
     "sys/class/thermal/cooling_device0/cur_state": "0\n",
-    "sys/kernel/debug/gc/clk": "gpu core clock: 800000000 HZ\n",
+    "sys/kernel/debug/gc/clk": "gpu0 mc clock: 800000000 HZ.\ngpu0 sh clock: 800000000 HZ.\n",
     "run/keep": "",
 } | {
     f"{CPUFREQ.format(cpu)}/{name}": value

@@ -15,12 +15,14 @@ from benchrunner.protocol.linux_tools import (
     decode,
     fall_back_text,
     parse_benchmark_model,
+    parse_driver_profile,
     parse_nbg_benchmark,
     parse_onnxruntime_perf_test,
     parse_profile,
     parse_unified,
     parse_unified_json,
     parse_x_linux_ai_version,
+    shares_percent,
 )
 
 DATA = Path(__file__).parents[1] / "data" / "linux_tools"
@@ -301,3 +303,101 @@ def test_pure_noise_is_never_a_result() -> None:
             with pytest.raises(ToolOutputError):
                 parser(text)
         assert linux_tools.plain(text) is not None
+
+
+# --- forms of other versions, as public sources have them (docs/linux-boards.md); the numbers are made up ---
+
+
+NEWER_ONNXRUNTIME = """Setting intra_op_num_threads to 1
+Session creation time cost: 0.0812 s
+First inference time cost: 41 ms
+Total inference time cost: 0.3105 s
+Total inference requests: 10
+Average inference time cost total: 31.050000 ms
+Total inference run time: 0.3107 s
+Number of inferences per second: 32.1853
+Avg CPU usage: 49 %
+Peak working set size: 60817408 bytes
+Avg CPU usage:49
+Peak working set size:60817408
+Runs:10
+Min Latency: 0.0309 s
+P50 Latency: 0.0310 s (31.00 ms)
+"""
+OLDER_ONNXRUNTIME = """Total time cost: 3.105
+Total iterations: 100
+Average time cost: 31.05 ms
+Total run time: 3.107 s
+Min Latency is 0.0309 sec
+P50 Latency is 0.0310 sec
+"""
+
+
+def test_onnxruntime_perf_test_of_other_versions() -> None:
+    newer, older = map(parse_onnxruntime_perf_test, (NEWER_ONNXRUNTIME, OLDER_ONNXRUNTIME))
+    assert (newer.mean_ns, newer.requests, newer.first_ns) == (31_050_000, 10, 41_000_000)
+    assert (newer.peak_bytes, newer.cpu_percent) == (60_817_408, 49.0)
+    assert newer.latencies_ns == {"min": 30_900_000, "p50": 31_000_000}
+    assert (older.mean_ns, older.requests, older.first_ns) == (31_050_000, 100, None)
+    assert older.latencies_ns == {"min": 30_900_000, "p50": 31_000_000}
+
+
+def test_the_first_line_without_a_space_is_read_as_well() -> None:
+    text = (
+        "Session creation time cost:1.5 s\nTotal inference requests:4\nAverage inference time cost:2.5 ms\n"
+    )
+    found = parse_onnxruntime_perf_test(text)
+    assert (found.init_ns, found.requests, found.mean_ns) == (1_500_000_000, 4, 2_500_000)
+
+
+BLOCK_PROFILE = """layer_id:3 layer_name:ConvolutionReluPoolingLayer
+operation_id:0 operation_name:VXNNE_OPERATOR_CONVOLUTION operation_target:VXNNE_OPERATION_TARGET_NN
+abs_op_id:5
+execution time:             480 us
+"""
+
+
+def test_the_drivers_profile_of_older_and_newer_versions() -> None:
+    layers = parse_driver_profile(golden("driver_profile_one_line.txt"))
+    assert [(layer.operator, layer.unit, layer.time_ns) for layer in layers] == [
+        ("RESHUFFLE", "npu", 120_000),
+        ("CONVOLUTION", "npu", 480_000),
+        ("SOFTMAX", "gpu", 200_000),
+    ]
+    assert shares_percent(layers) == {"npu": 75.0, "gpu": 25.0, "cpu": 0.0}
+    (layer,) = parse_driver_profile(BLOCK_PROFILE)
+    assert (layer.operator, layer.unit, layer.time_ns) == ("CONVOLUTION", "npu", 480_000)
+
+
+def test_the_first_version_of_nbg_benchmark_runs_the_graph_once_before_it_times() -> None:
+    plain = golden("nbg_benchmark.txt")
+    first = plain.replace(
+        "Info: Started running the graph [10] loops ...",
+        "Info: Initialized the graph\nInfo: Started running the graph [10] loops ... device id[0].",
+    )
+    assert first != plain
+    assert not parse_nbg_benchmark(plain).warmed
+    assert parse_nbg_benchmark(first).warmed
+    assert parse_nbg_benchmark(first).mean_ns == parse_nbg_benchmark(plain).mean_ns
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "XNNPACK"),
+        ("INFO: Created TensorFlow Lite delegate for GPU.", "GPU"),
+        ("INFO: Created TensorFlow Lite delegate for NNAPI.", "NNAPI"),
+    ],
+)
+def test_a_delegate_is_announced_in_two_forms(line: str, name: str) -> None:
+    text = golden("benchmark_model_2_11.txt").replace(
+        "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", line
+    )
+    assert parse_benchmark_model(text).delegates_created == (name,)
+
+
+def test_a_graph_of_which_a_delegate_takes_nothing_is_told_by_its_sentence() -> None:
+    said = "INFO: Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate."
+    text = golden("benchmark_model_2_11.txt").replace("INFO: Loaded model", f"{said}\nINFO: Loaded model")
+    assert parse_benchmark_model(text).delegation is Delegation.NONE
+    assert fall_back_text(text)

@@ -81,6 +81,11 @@ def board_folder_names() -> list[str]:
     return list(STM32MP257)
 
 
+def test_a_driver_that_cannot_tell_its_clock_tells_none(tmp_path: Path) -> None:
+    text = "query gpu0 clock fail.\ngpu1 mc clock: 800000000 HZ.\n"
+    assert read(board_folder(tmp_path, {"sys/kernel/debug/gc/clk": text})).npu_clock_hz is None
+
+
 def test_this_machine_is_read_too() -> None:
     found = read_conditions(LocalShell(), Deadline(60))
 
@@ -207,7 +212,10 @@ def change(folder: Path, changed: dict[str, str | None]) -> Conditions:
         ({"sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq": "1200000\n"}, "highest frequency changed"),
         ({"sys/class/thermal/cooling_device0/cur_state": "2\n"}, "throttled: cooling_device0"),
         ({"sys/class/thermal/thermal_zone0/temp": "86000\n"}, "reached 86.0 °C"),
-        ({"sys/kernel/debug/gc/clk": "gpu core clock: 400000000 HZ\n"}, "NPU/GPU clock changed"),
+        (
+            {"sys/kernel/debug/gc/clk": "gpu0 mc clock: 400000000 HZ.\ngpu0 sh clock: 400000000 HZ.\n"},
+            "NPU/GPU clock changed",
+        ),
         ({"proc/stat": "cpu  2000 0 500 98000 100 0 0 0 0 0\n"}, "others used"),
     ],
 )

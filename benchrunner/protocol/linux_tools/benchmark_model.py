@@ -15,7 +15,9 @@ _TIMING = re.compile(r"(Init|First inference|Warmup \(avg\)|Inference \(avg\)):\
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,30})=([^\s=]{1,40})")
 _FOOTPRINT = re.compile(r"^Memory footprint delta from the start of the tool \(MB\):(.{0,200})$")
 _PEAK = re.compile(r"^Overall peak memory footprint \(MB\) via periodic monitoring:\s*(\S{1,40})$")
-_CREATED = re.compile(r"^Created TensorFlow Lite (.{1,60}?) delegate(?: for .{1,60})?\.?$")
+_CREATED = re.compile(
+    r"^Created TensorFlow Lite (?:(.{1,60}?) delegate(?: for .{1,60})?|delegate for (.{1,60}?))\.?$"
+)
 _PARTIAL = re.compile(r"will be partially executed by the delegate w/ (\d{1,6}) delegate kernels")
 _COMPLETE = "will be completely executed by the delegate"
 _NONE = "will not be executed by the delegate"
@@ -102,7 +104,7 @@ def parse_benchmark_model(text: str) -> BenchmarkModelResult:
         overall_footprint_bytes=footprint.get("overall"),
         # -1 where the tool could not sample it
         peak_bytes=_bytes(peaks[-1]) if peaks and not peaks[-1].startswith("-") else None,
-        delegates_created=tuple(match[1] for line in lines if (match := _CREATED.match(line))),
+        delegates_created=tuple(match[1] or match[2] for line in lines if (match := _CREATED.match(line))),
         delegation=_delegation(lines, bool(partial)),
         delegate_kernels=partial[-1] if partial else None,
         profile=parse_profile(text),

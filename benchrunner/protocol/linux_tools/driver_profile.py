@@ -17,6 +17,10 @@ PROFILING_ENVIRONMENT = {
 # SH runs on the shader cores, which are the GPU; NN and TP (tensor processing, scaler SC) are the NPU's.
 _UNITS = {"NN": "npu", "TP": "npu", "SC": "npu", "SH": "gpu", "SW": "cpu"}
 
+# Older drivers: an operation on one line, and the layer's sum on a line of its own, without a target.
+_WHOLE = re.compile(
+    r"type\s+(?:VXNNE_OPERATOR_)?([A-Za-z0-9_]{1,60})\s+target\s+VXNNE_OPERATION_TARGET_(NN|TP|SC|SH|SW)\s"
+)
 _TARGET = re.compile(r"target\s*:\s*(?:VXNNE_OPERATION_TARGET_)?(NN|TP|SC|SH|SW)\b")
 _TIME = re.compile(r"execution time\s*:\s*(\d{1,12}(?:\.\d{1,9})?)\s*us")
 _OPERATION = re.compile(r"(?:VXNNE_OPERATOR_|operation type\s*:\s*)([A-Za-z0-9_]{1,60})")
@@ -39,7 +43,9 @@ def parse_driver_profile(text: str) -> tuple[DriverLayer, ...]:
     layers: list[DriverLayer] = []
     target, operator = "", ""
     for line in plain(text).split("\n"):
-        if match := _OPERATION.search(line):
+        if (match := _WHOLE.search(line)) and _TIME.search(line):
+            operator, target = match[1], match[2]
+        elif match := _OPERATION.search(line):
             operator = match[1]
         if match := _TARGET.search(line):
             target = match[1]

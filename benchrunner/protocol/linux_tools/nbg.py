@@ -12,6 +12,7 @@ _AVERAGE = re.compile(r"^Loop:\s*(\d{1,9}),\s*Average:\s*(\S{1,40}) ms(?: or (\S
 _VERIFY = re.compile(r"^Verifying graph took:\s*(\S{1,40}?)\s?ms(?: or (\S{1,40}?)\s?us)?$")
 _FREQUENCY = re.compile(r"^NPU running at frequency:\s*(\d{1,15})\s?Hz\.?$")
 _PEAK = re.compile(r"^Peak working set size:\s*(\d{1,15}) bytes$")
+_WARMED = "Initialized the graph"
 _UTILISATION = re.compile(r"^MAC utilization is\s*(\S{1,20}?)\s?% with caseMAC set to\s*(\S{1,20})")
 
 
@@ -26,6 +27,7 @@ class NbgResult:
     peak_bytes: int | None  # ru_maxrss
     mac_utilisation_percent: float | None
     case_mmac: float | None
+    warmed: bool  # the graph had run once before the loops, as in the tool's first versions
 
 
 def parse_nbg_benchmark(text: str) -> NbgResult:
@@ -55,6 +57,7 @@ def parse_nbg_benchmark(text: str) -> NbgResult:
         peak_bytes=peak[-1] if peak else None,
         mac_utilisation_percent=float(number(utilisation[-1][1], what)) if utilisation else None,
         case_mmac=float(number(utilisation[-1][2], what)) if utilisation else None,
+        warmed=_WARMED in lines,
     )
 
 

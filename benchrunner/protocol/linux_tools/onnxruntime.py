@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from benchrunner.errors import ToolOutputError
 from benchrunner.protocol.linux_tools.text import last_words, lines_of, scaled
 
-_LINE = re.compile(r"^([A-Za-z0-9 ]{1,60}):\s*(\S{1,40})(?:\s+(\S{1,10}))?$")
-_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_LINE = re.compile(
+    r"^([A-Za-z0-9 ]{1,60}?)(?::| is)\s*(\d\S{0,39})(?:\s+([^\s(]{1,10}))?(?:\s+\(.{0,40}\))?$"
+)
+_NS = {"s": 10**9, "sec": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+# What other versions call it: those before 1.2, and recent ones, which tell the time of submitting apart.
+_ALIASES = {
+    "Average time cost": "Average inference time cost",
+    "Average inference time cost total": "Average inference time cost",
+    "Total iterations": "Total inference requests",
+}
 _LATENCIES = ("Min", "Max", "P50", "P90", "P95", "P99", "P999")
 
 
@@ -31,7 +39,8 @@ def parse_onnxruntime_perf_test(text: str) -> OnnxruntimeResult:
     found: dict[str, tuple[str, str]] = {}
     for line in lines_of(text):
         if match := _LINE.match(line):
-            found[match[1].strip()] = (match[2], match[3] or "")
+            name = match[1].strip()
+            found[_ALIASES.get(name, name)] = (match[2], match[3] or "")
     if "Average inference time cost" not in found:
         raise ToolOutputError(
             "onnxruntime_perf_test printed no average inference time; it ended with: "

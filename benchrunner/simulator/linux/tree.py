@@ -250,7 +250,7 @@ def _accelerator(machine: LinuxMachine) -> None:
     hz = profile.accelerator_hz
     # Line 1, fourth word: the clock in Hz, as the tools of the board read it.
     files.special(
-        "/sys/kernel/debug/gc/clk", _constant(f"gpu0 mc clk: {hz} HZ\ngpu0 sh clk: {hz} HZ\n".encode())
+        "/sys/kernel/debug/gc/clk", _constant(f"gpu0 mc clock: {hz} HZ.\ngpu0 sh clock: {hz} HZ.\n".encode())
     )
     files.special("/sys/kernel/debug/gc/version", _constant(b"6.4.19 (simulated)\n"))
     files.device("/dev/galcore", lambda: b"", _swallow)

@@ -109,7 +109,9 @@ def _start(cold: NbgResult, base: NbgResult, warm: NbgResult) -> Start:
         )
     return Start(
         init_counts=NotMeasured(f"{TOOL} did not tell") if cold.verify_ns is None else cold.verify_ns,
-        cold_counts=cold.mean_ns,
+        cold_counts=NotMeasured(f"this version of {TOOL} runs the graph once before it times")
+        if cold.warmed
+        else cold.mean_ns,
         warmup_counts=(),
         timed_counts=(warm_ns,),
         output_crc32=(),
