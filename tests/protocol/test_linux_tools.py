@@ -397,7 +397,11 @@ def test_a_delegate_is_announced_in_two_forms(line: str, name: str) -> None:
 
 
 def test_a_graph_of_which_a_delegate_takes_nothing_is_told_by_its_sentence() -> None:
-    said = "INFO: Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate."
-    text = golden("benchmark_model_2_11.txt").replace("INFO: Loaded model", f"{said}\nINFO: Loaded model")
+    said = (
+        "Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate."
+    )
+    text = golden("benchmark_model_2_11.txt").replace(
+        "INFO: Loaded model", f"INFO: {said}\nINFO: Loaded model"
+    )
     assert parse_benchmark_model(text).delegation is Delegation.NONE
     assert fall_back_text(text)
