@@ -103,9 +103,9 @@ def test_cases_at_a_place_share_one_connection(
 ) -> None:
     opened: list[str] = []
 
-    def counted(target: SshTarget, deadline: Deadline) -> SshShell:
+    def counted(target: SshTarget, deadline: Deadline, **more: float) -> SshShell:
         opened.append(target.description)
-        return open_ssh(target, deadline)
+        return open_ssh(target, deadline, **more)
 
     monkeypatch.setattr(kept, "open_ssh", counted)
     monkeypatch.setattr(access, "open_ssh", counted)
