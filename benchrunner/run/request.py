@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from benchrunner.board import Board
+from benchrunner.emulator.machines import MACHINES
 from benchrunner.record import Fidelity, Measurement
 from benchrunner.session.linux.preflight import FitLimits, Policy
 
@@ -65,6 +66,11 @@ class Limits:
     boot_s: float = 5.0
     request_s: float = 2.0
     first_inference_s: float = 120.0  # nothing is known yet; later ones get three times the first
+
+
+_UNSAID: Final = Limits()
+COMPUTED: Final = Limits(boot_s=30.0, request_s=20.0)
+"""Of a board that this computer computes: it is as slow as others leave it processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +130,13 @@ class RunRequest:
     )
     suite_run: str = ""  # the run of a suite that the case belongs to
     stopped_by: str = "Ctrl-C"  # what a KeyboardInterrupt means, for the record
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = _UNSAID
     linux: LinuxOptions = field(default_factory=LinuxOptions)
     linux_faults: LinuxFaults | None = None
+
+    def __post_init__(self) -> None:
+        if self.limits is _UNSAID and (self.simulate or self.emulate or self.board.id in MACHINES):
+            object.__setattr__(self, "limits", COMPUTED)
 
 
 @dataclass(frozen=True, slots=True)

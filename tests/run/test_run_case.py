@@ -13,6 +13,7 @@ from run_boards import BOARD, Watching, served_board
 
 from benchrunner import image
 from benchrunner.board import load_board
+from benchrunner.emulator.machines import board_or_machine
 from benchrunner.errors import (
     LabError,
     ModelError,
@@ -25,7 +26,7 @@ from benchrunner.errors import (
 from benchrunner.lab import place_lock
 from benchrunner.record import ClockCheck, CounterUnit, Fidelity, Latency, NotMeasured, Outcome, OutputCheck
 from benchrunner.run import CaseResult, RunRequest, Step, run_case
-from benchrunner.run.request import ONLY_LINUX
+from benchrunner.run.request import COMPUTED, ONLY_LINUX, Limits
 from benchrunner.store import load_run
 
 Request = Callable[..., RunRequest]
@@ -386,3 +387,22 @@ def test_noise_on_the_line_is_put_right_and_told(request_for: Request) -> None:
     flashing = result.measurement.flashing
     assert not isinstance(flashing, NotMeasured)
     assert flashing.link_errors > 0
+
+
+@pytest.mark.parametrize(
+    ("board", "changes", "patient"),
+    [
+        (BOARD, {"simulate": True}, True),
+        (BOARD, {"emulate": True}, True),
+        ("mps2-an386", {}, True),
+        (BOARD, {"port": "/dev/ttyACM0"}, False),
+        (BOARD, {"simulate": True, "limits": Limits()}, False),
+    ],
+)
+def test_a_board_that_this_computer_computes_has_more_time_to_answer_unless_it_is_said_how_much(
+    board: str, changes: dict[str, object], patient: bool
+) -> None:
+    settings = {"board": board_or_machine(board), "board_file_sha256": "00" * 32, "model": Path("m.tflite")}
+    request = RunRequest(**{**settings, **changes})  # type: ignore[arg-type]
+    assert (request.limits is COMPUTED) is patient
+    assert COMPUTED.request_s > Limits().request_s

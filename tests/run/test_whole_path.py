@@ -13,7 +13,7 @@ import benchrunner
 from benchrunner.board import load_board
 from benchrunner.record import CounterUnit, Fidelity, Latency, NotMeasured, Outcome, OutputCheck
 from benchrunner.run import RunRequest, run_case
-from benchrunner.run.request import Limits
+from benchrunner.run.request import COMPUTED
 from benchrunner.zoo import resolve_model
 
 BOARDS = {"Cortex-M7": "stm32h747i-disco", "Cortex-M4": "stm32l4r9i-disco", "Cortex-M33": "b-u585i-iot02a"}
@@ -43,7 +43,7 @@ def test_a_network_runs_from_its_file_to_a_table(
         model = resolve_model(name)
     board = load_board(BOARDS[core])
     result = run_case(
-        request_for(emulate=True, board=board, model=model, runs=2, limits=Limits()), Watching()
+        request_for(emulate=True, board=board, model=model, runs=2, limits=COMPUTED), Watching()
     )
     measurement = result.measurement
     assert measurement.outcome is Outcome.OK, measurement.reason

@@ -10,7 +10,7 @@ from run_boards import Watching
 from benchrunner.board import load_board
 from benchrunner.record import Fidelity, Outcome, OutputCheck
 from benchrunner.run import RunRequest, run_case
-from benchrunner.run.request import Limits
+from benchrunner.run.request import COMPUTED
 from benchrunner.zoo import list_models, resolve_model
 
 # Those of other tests apart, and large ones, whose host reference takes long.
@@ -33,7 +33,7 @@ def run(request: RunRequest, fidelity: Fidelity) -> None:
 @pytest.mark.parametrize("name", SIMULATED)
 def test_a_simulated_board_runs_it(request_for: Callable[..., RunRequest], name: str) -> None:
     board = load_board("stm32h747i-disco")
-    request = request_for(simulate=True, board=board, model=resolve_model(name), runs=2, limits=Limits())
+    request = request_for(simulate=True, board=board, model=resolve_model(name), runs=2, limits=COMPUTED)
     run(request, Fidelity.SIMULATED)
 
 
@@ -42,5 +42,5 @@ def test_an_emulated_cortex_m4_computes_what_the_oracle_does(
     request_for: Callable[..., RunRequest], name: str
 ) -> None:
     board = load_board("stm32f469i-disco")
-    request = request_for(emulate=True, board=board, model=resolve_model(name), runs=1, limits=Limits())
+    request = request_for(emulate=True, board=board, model=resolve_model(name), runs=1, limits=COMPUTED)
     run(request, Fidelity.EMULATED)
