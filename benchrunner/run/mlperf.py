@@ -26,6 +26,7 @@ from benchrunner.record import (
     NotMeasured,
     Outcome,
     OutputCheck,
+    Provenance,
     RunDocument,
     Start,
 )
@@ -110,34 +111,16 @@ def run_tiny_case(request: RunRequest, observer: Observer) -> CaseResult:
         except BenchrunnerError as error:
             outcome = Outcome.INVALID if isinstance(error, ClockInvalidError) else Outcome.FAILED
             reason, hint, status = error.message, error.hint, error.exit_status
-    measurement = Measurement(
-        case=_case(request, prepared),
-        fidelity=fidelity,
-        outcome=outcome,
-        reason=reason,
-        step=Step.STORE if measured else Step.TIMED,
-        latency=_latency(measured, fidelity) if measured else NotMeasured(reason),
-        layers=NotMeasured("the benchmark's commands time whole inferences only"),
-        footprint=_footprint(),
-        process_memory=NotMeasured("a microcontroller has no processes"),
-        shares=NotMeasured("the core does all the work"),
-        output=_output(measured, prepared) if measured else NotMeasured(reason),
-        clock=_clock(measured, fidelity) if measured else NotMeasured(reason),
-        flashing=NotMeasured("the firmware was on the board already"),
-        timing_model=NotMeasured("time is not modelled"),
-        conditions=_conditions(measured) if measured else {},
-        conditions_after={},
-        steps_ns=dict(timer.elapsed_ns),
-        provenance=provenance(
-            request,
-            started_at=started_at,
-            duration_ns=time.perf_counter_ns() - began_ns,
-            place=line.place,
-            port=port,
-            image_sha256="",
-        ),
-        warnings=_warnings(measured) if measured and timed else (),
+    origin = provenance(
+        request,
+        started_at=started_at,
+        duration_ns=time.perf_counter_ns() - began_ns,
+        place=line.place,
+        port=port,
+        image_sha256="",
     )
+    steps_ns = dict(timer.elapsed_ns)
+    measurement = _measurement(request, prepared, measured, fidelity, outcome, reason, origin, steps_ns)
     try:
         path = save_run(RunDocument(run_id, (measurement,)), request.results)
     except StoreError as error:
@@ -194,6 +177,40 @@ def _tiny_case(
 
 
 # --- the record -----------------------------------------------------------------------------------------
+
+
+def _measurement(
+    request: RunRequest,
+    prepared: PreparedTiny,
+    measured: mlperf.TinyMeasurement | None,
+    fidelity: Fidelity,
+    outcome: Outcome,
+    reason: str,
+    origin: Provenance,
+    steps_ns: dict[str, int],
+) -> Measurement:
+    """With `reason` in the place of every value that is missing where nothing was `measured`."""
+    return Measurement(
+        case=_case(request, prepared),
+        fidelity=fidelity,
+        outcome=outcome,
+        reason=reason,
+        step=Step.STORE if measured else Step.TIMED,
+        latency=_latency(measured, fidelity) if measured else NotMeasured(reason),
+        layers=NotMeasured("the benchmark's commands time whole inferences only"),
+        footprint=_footprint(),
+        process_memory=NotMeasured("a microcontroller has no processes"),
+        shares=NotMeasured("the core does all the work"),
+        output=_output(measured, prepared) if measured else NotMeasured(reason),
+        clock=_clock(measured, fidelity) if measured else NotMeasured(reason),
+        flashing=NotMeasured("the firmware was on the board already"),
+        timing_model=NotMeasured("time is not modelled"),
+        conditions=_conditions(measured) if measured else {},
+        conditions_after={},
+        steps_ns=steps_ns,
+        provenance=origin,
+        warnings=_warnings(measured) if measured and fidelity is Fidelity.MEASURED else (),
+    )
 
 
 def _case(request: RunRequest, prepared: PreparedTiny) -> Case:

@@ -136,16 +136,56 @@ def _proc(machine: LinuxMachine) -> None:
 
 
 def _processor(machine: LinuxMachine) -> None:
-    profile, files = machine.profile, machine.files
+    files, cpus = machine.files, machine.profile.linux.cpus
     base = "/sys/devices/system/cpu"
-    cpus = profile.linux.cpus
     listed = f"0-{cpus - 1}\n" if cpus > 1 else "0\n"
     for name in ("online", "possible", "present"):
         files.special(f"{base}/{name}", _constant(listed.encode()), shown_bytes=4096)
     policy = f"{base}/cpufreq/policy0"
+    for name, value in _frequency_facts(machine).items():
+        files.special(f"{policy}/{name}", _line(value), shown_bytes=4096)
+    for name, (shown, taken) in _frequency_settings(machine).items():
+        files.special(f"{policy}/{name}", _line(shown), taken, shown_bytes=4096)
+    for number in range(cpus):
+        files.make_folders(f"{base}/cpu{number}/topology")
+        files.special(
+            f"{base}/cpu{number}/topology/core_id", _constant(f"{number}\n".encode()), shown_bytes=4096
+        )
+        if number:
+            files.special(f"{base}/cpu{number}/online", _constant(b"1\n"), shown_bytes=4096)
+        files.link("../cpufreq/policy0", f"{base}/cpu{number}/cpufreq")
 
-    def text(value: Callable[[], object]) -> Callable[[], bytes]:
-        return lambda: f"{value()}\n".encode()
+
+def _line(value: Callable[[], object]) -> Callable[[], bytes]:
+    return lambda: f"{value()}\n".encode()
+
+
+def _frequency_facts(machine: LinuxMachine) -> dict[str, Callable[[], object]]:
+    """Files of cpufreq that are only read; the processor is another object after each boot."""
+    profile = machine.profile
+    cpus = " ".join(map(str, range(profile.linux.cpus)))
+    return {
+        "scaling_available_governors": lambda: " ".join(profile.governors),
+        "scaling_available_frequencies": lambda: " ".join(map(str, profile.frequencies_khz)),
+        "scaling_cur_freq": lambda: machine.processor.current_khz(),
+        "cpuinfo_cur_freq": lambda: machine.processor.current_khz(),
+        "cpuinfo_min_freq": lambda: profile.frequencies_khz[0],
+        "cpuinfo_max_freq": lambda: profile.frequencies_khz[-1],
+        "cpuinfo_transition_latency": lambda: 0,
+        "scaling_driver": lambda: "cpufreq-dt",
+        "affected_cpus": lambda: cpus,
+        "related_cpus": lambda: cpus,
+        "stats/total_trans": lambda: machine.processor.transitions,
+        "stats/time_in_state": lambda: "\n".join(
+            f"{khz} {round(seconds * 100)}" for khz, seconds in machine.processor.time_in_state_s.items()
+        ),
+    }
+
+
+def _frequency_settings(
+    machine: LinuxMachine,
+) -> dict[str, tuple[Callable[[], object], Callable[[bytes], None]]]:
+    """Files of cpufreq that are written, too: what they show, and what they do with what is written."""
 
     def governor(data: bytes) -> None:
         if machine.faults.governor_locked:
@@ -161,55 +201,20 @@ def _processor(machine: LinuxMachine) -> None:
 
         return taken
 
-    low, high = profile.frequencies_khz[0], profile.frequencies_khz[-1]
-    read_only: dict[str, Callable[[], object]] = {
-        "scaling_available_governors": lambda: " ".join(profile.governors),
-        "scaling_available_frequencies": lambda: " ".join(map(str, profile.frequencies_khz)),
-        "scaling_cur_freq": lambda: machine.processor.current_khz(),
-        "cpuinfo_cur_freq": lambda: machine.processor.current_khz(),
-        "cpuinfo_min_freq": lambda: low,
-        "cpuinfo_max_freq": lambda: high,
-        "cpuinfo_transition_latency": lambda: 0,
-        "scaling_driver": lambda: "cpufreq-dt",
-        "affected_cpus": lambda: " ".join(map(str, range(cpus))),
-        "related_cpus": lambda: " ".join(map(str, range(cpus))),
-        "stats/total_trans": lambda: machine.processor.transitions,
-        "stats/time_in_state": lambda: "\n".join(
-            f"{khz} {round(seconds * 100)}" for khz, seconds in machine.processor.time_in_state_s.items()
-        ),
-    }
-    for name, value in read_only.items():
-        files.special(f"{policy}/{name}", text(value), shown_bytes=4096)
-    files.special(
-        f"{policy}/scaling_governor", text(lambda: machine.processor.governor), governor, shown_bytes=4096
-    )
-    for name, which, shown in (
-        (
-            "scaling_min_freq",
-            "min",
+    return {
+        "scaling_governor": (lambda: machine.processor.governor, governor),
+        "scaling_min_freq": (
             lambda: min(machine.processor.minimum_khz, machine.processor.effective_maximum_khz()),
+            limit("min"),
         ),
-        ("scaling_max_freq", "max", lambda: machine.processor.effective_maximum_khz()),
-    ):
-        files.special(f"{policy}/{name}", text(shown), limit(which), shown_bytes=4096)
-    files.special(
-        f"{policy}/scaling_setspeed",
-        text(
+        "scaling_max_freq": (lambda: machine.processor.effective_maximum_khz(), limit("max")),
+        "scaling_setspeed": (
             lambda: (
                 machine.processor.wanted_khz if machine.processor.governor == "userspace" else "<unsupported>"
-            )
+            ),
+            limit("speed"),
         ),
-        limit("speed"),
-        shown_bytes=4096,
-    )
-    for number in range(cpus):
-        files.make_folders(f"{base}/cpu{number}/topology")
-        files.special(
-            f"{base}/cpu{number}/topology/core_id", _constant(f"{number}\n".encode()), shown_bytes=4096
-        )
-        if number:
-            files.special(f"{base}/cpu{number}/online", _constant(b"1\n"), shown_bytes=4096)
-        files.link("../cpufreq/policy0", f"{base}/cpu{number}/cpufreq")
+    }
 
 
 def _thermal(machine: LinuxMachine) -> None:
