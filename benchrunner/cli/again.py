@@ -115,9 +115,9 @@ class AgainByCommand:
         """Options that make the command the baseline's; else why it cannot be run in turns."""
         linux = record.case.board_class is BoardClass.LINUX
         if linux and candidate.model_sha256 == baseline.model_sha256:
-            return None, "on a Linux board both nights ran the same file"
+            return None, "the baseline ran the same file"
         if not linux and candidate.image_sha256 == baseline.image_sha256:
-            return None, "both nights ran the same image"
+            return None, "the baseline ran the same image"
         model = kept.find(self._folder, baseline.model_sha256, kept.MODEL)
         if model is None:
             name = baseline.model_sha256[:12]

@@ -35,8 +35,8 @@ def with_canary(findings: Sequence[Finding], baseline: Baseline) -> Iterator[Fin
     }  # fmt: skip
     for finding in findings:
         canary = moved.get(finding.key.board)
-        in_turns = finding.in_turns and finding.verdict in (Verdict.IMPROVED, Verdict.REGRESSED)
-        if canary is not None and finding.verdict.moved and finding.key.metric in TIMES and not in_turns:
+        open_ = finding.verdict.moved and finding.verdict is not Verdict.LAB_FAULT and not finding.in_turns
+        if canary is not None and open_ and finding.key.metric in TIMES:
             change = canary.comparison.change_percent or 0
             reason = f"the canary {baseline.canary} moved by {change:+.2f} %: the board did, not the code"
             comparison = replace(finding.comparison, verdict=Verdict.LAB_FAULT, reason=reason)

@@ -170,18 +170,22 @@ def divided(
             f"{missing} more night{'s' * (missing != 1)} with the canary {canary.model} in the same session "
             f"needed ({len(reference)} of {LEAST_NIGHTS})"
         )
+    noise = _learn([pair.ratio for pair in pairs], key, settings)
+    level = metrics.median([pair.ratio for pair in reference])
+    while len(reference) > LEAST_NIGHTS and abs(reference[-1].ratio - level) > noise.absolute:
+        reference.pop()  # the last nights, where they are what is being judged already
     tonight = sessions.get(session)
     return Relative(
         newest,
         tuple(reference),
-        _learn([pair.ratio for pair in pairs], key, settings),
+        noise,
         _learn([pair.canary.value for pair in pairs], key, settings),
         _OWN_DEVIATIONS * _own_percent(reference),
         after.median / tonight.value if tonight else None,
     )
 
 
-def _reference(pairs: Sequence[Pair], begin: str, key: CellKey, settings: Settings) -> Sequence[Pair]:
+def _reference(pairs: Sequence[Pair], begin: str, key: CellKey, settings: Settings) -> list[Pair]:
     """The nights whose ratio is the level: the first ones under the baseline."""
     under = [pair for pair in pairs if pair.case.points[0].run_id >= begin][:NIGHTS]
     if not under or len(under) >= LEAST_NIGHTS:

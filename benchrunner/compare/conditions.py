@@ -41,7 +41,5 @@ def recorded_changes(before: Point, after: Point) -> str:
         if one != other:
             found[name] = f"{one or 'unknown'} -> {other or 'unknown'}"
     if not found:
-        return (
-            "nothing recorded differs: model, runtime, kernel, governor, clock, tool, revision are the same"
-        )
+        return "nothing recorded differs"
     return "recorded as differing: " + ", ".join(f"{name} {both}" for name, both in found.items())

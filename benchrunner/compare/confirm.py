@@ -48,7 +48,12 @@ def confirm(
         now, note = _look(again, suspect, threshold, since, settings, relative)
         seen.append(now)
         suspect = replace(
-            suspect, change_percent=now.percent, interval_percent=now.interval, p=now.p, reason=now.reason
+            suspect,
+            change_percent=now.percent,
+            interval_percent=now.interval,
+            p=now.p,
+            limit_percent=now.limit if now.limit is not None else suspect.limit_percent,
+            reason=now.reason,
         )
         if now.moved is not seen[0].moved or now.sign != seen[0].sign or not now.sign:
             verdict, reason = _not_found(seen)
@@ -82,7 +87,7 @@ def _look(
     why = again.note or "the baseline's image cannot be run"
     if again.canary and isinstance(relative, Relative):
         found = beside_canary(again, since, threshold, relative, key, settings)
-        return found, f"{why}: run in turns with the canary {relative.canary.key.model}"
+        return found, f"{why}: in turns with the canary {relative.canary.key.model}"
     return against_nights(
         again.candidate, since, threshold, key, settings
     ), f"{why}: compared with its nights"
@@ -125,8 +130,7 @@ def _found(
         why = relative.reason if isinstance(relative, NoCanary) else "the canary was not run in turns"
         return (
             Verdict.INCONCLUSIVE,
-            f"{reason}; a bad night cannot be told from a slower program without the baseline's image or a "
-            f"canary: {why}",
+            f"{reason}, but a bad night looks the same: {why}",
         )
     worse = (seen.sign > 0) == (suspect.key.better == Better.LOWER)
     return (Verdict.REGRESSED if worse else Verdict.IMPROVED), reason

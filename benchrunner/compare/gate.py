@@ -12,6 +12,7 @@ from benchrunner.compare.confirm import confirm, confirm_exactly
 from benchrunner.compare.finding import Finding, Rerun
 from benchrunner.compare.nights import Night, alike, level, nights_of
 from benchrunner.compare.settings import Settings
+from benchrunner.compare.unlike import Unlike, unlike
 from benchrunner.compare.verdict import Comparison, Verdict, judge
 from benchrunner.errors import ExitStatus
 from benchrunner.history import METRICS, Better, CellKey, History, Point
@@ -32,6 +33,11 @@ class Report:
     run_ids: tuple[str, ...]
     findings: tuple[Finding, ...]
     alarms: tuple[Alarm, ...]
+
+    @property
+    def unlike(self) -> list[Unlike]:
+        """What was not compared, by board and condition."""
+        return unlike(self.findings)
 
     @property
     def status(self) -> ExitStatus:

@@ -34,6 +34,7 @@ class Round:
     reason: str = ""
     apart: bool = False  # a bad night of the board would not have looked like this
     beside_canary: bool = False
+    limit: float | None = None  # in per cent, where it is not the cell's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,15 @@ def beside_canary(
     ratios = [
         case / canary for case, canary in zip(again.candidate, again.canary, strict=False) if canary > 0
     ]
-    ratio = _test(ratios, relative.ratios, max(floor, relative.noise.percent), settings)
+    limit = max(floor, relative.noise.percent)
+    ratio = _test(ratios, relative.ratios, limit, settings)
     along = _test(ratios, relative.ratios, floor, settings)
     case = _test(again.candidate, _starts(since), threshold.percent, settings)
     nights = _starts([pair.canary for pair in relative.pairs])
     canary = _test(again.canary, nights, relative.canary_noise.percent, settings)
 
     def result(moved: Moved, sign: int, reason: str) -> Round:
-        return Round(moved, sign, ratio.percent, ratio.interval, ratio.p, reason, True, True)
+        return Round(moved, sign, ratio.percent, ratio.interval, ratio.p, reason, True, True, limit)
 
     if not (ratio.enough and case.enough and canary.enough):
         few = f"{len(again.candidate)} restarts beside {len(again.canary)} of the canary are too few"

@@ -37,6 +37,7 @@ def report_text(report: Report, width: int | None = None, *, as_markdown: bool =
     lines = [laid_out] if table.rows else []
     mark = "- " if as_markdown else "  ! "
     lines += [f"{mark}{alarm.scope}: {one_line(alarm.what)}\n" for alarm in report.alarms]
+    lines += [f"{mark}conditions: {one_line(one.text)}\n" for one in report.unlike]
     return "".join(lines) + _summary(report) + "\n"
 
 
@@ -71,6 +72,15 @@ def report_fields(report: Report) -> dict[str, Any]:
                 "cells": [one.key.cell_id for one in alarm.findings],
             }
             for alarm in report.alarms
+        ],
+        "unlike": [
+            {
+                "board": one.board,
+                "differing": dict(one.differing),
+                "cells": one.cells,
+                "latencies_percent": list(one.latencies_percent),
+            }
+            for one in report.unlike
         ],
     }
 
