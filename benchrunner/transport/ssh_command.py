@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import BoardError, ConnectionLostError, DeadlineExceededError, LinkError
+from benchrunner.transport.held_back import ctrl_c_held_back
 from benchrunner.transport.paramiko_library import paramiko_library
 from benchrunner.transport.shell import Finished
 from benchrunner.transport.ssh_wire import plain, stands
@@ -226,23 +227,25 @@ class Command:
         quiet_s = 0.0
         stdin_open = True
         while True:
-            if self._drain(limit, on_stdout):
-                quiet_s = 0.0
-            if enough is not None and enough():
-                return
-            if self._channel.eof_received or self._channel.closed:
-                self._drain(limit, on_stdout)
-                return
-            if stdin_open:
-                stdin = self._feed(stdin)
-                if not stdin:
-                    if enough is None:
-                        self._channel.shutdown_write()
-                    stdin_open = False
+            with ctrl_c_held_back():
+                if self._drain(limit, on_stdout):
+                    quiet_s = 0.0
+                if enough is not None and enough():
+                    return
+                if self._channel.eof_received or self._channel.closed:
+                    self._drain(limit, on_stdout)
+                    return
+                if stdin_open:
+                    stdin = self._feed(stdin)
+                    if not stdin:
+                        if enough is None:
+                            self._channel.shutdown_write()
+                        stdin_open = False
+                ended = self._channel.exit_status_ready()
             if self._deadline.expired:
                 raise self.late()
             pause_s = min(_POLL_S if stdin_open else 1.0, self._deadline.remaining_s())
-            if not self._wake.wait(pause_s) and self._channel.exit_status_ready():
+            if not self._wake.wait(pause_s) and ended:
                 quiet_s += pause_s
                 if quiet_s >= _LINGER_S:
                     return

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openssh_server import OpenSshServer, openssh_server
 
 from benchrunner.deadline import Deadline
 from benchrunner.errors import ConnectionLostError, DeadlineExceededError, LinkError
+from benchrunner.transport.held_back import ctrl_c_held_back
 from benchrunner.transport.shell import Dialogue
 from benchrunner.transport.ssh import SshShell, open_ssh
 
@@ -175,3 +179,57 @@ def test_a_connection_that_goes_is_lost_while_the_command_ran(server: OpenSshSer
             talk_on()
     finally:
         shell.close()
+
+
+class Trap:
+    """A lock of paramiko's; Ctrl-C comes in the very moment in which the main thread has taken it."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock, self._set = lock, True
+
+    def acquire(self) -> bool:
+        assert self._lock.acquire(timeout=30), "nobody gives it back"
+        if self._set and threading.current_thread() is threading.main_thread():
+            self._set = False
+            signal.raise_signal(signal.SIGINT)
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_ctrl_c_between_a_lock_and_its_release_does_not_stand_still_in_closing(shell: SshShell) -> None:
+    process = 0
+
+    def stop() -> None:
+        nonlocal process
+        with shell.dialogue(SILENT, soon()) as talk:
+            process = int(ask(talk, b"") or b"0")
+            pipe = talk._command._channel.in_buffer
+            pipe._lock = Trap(pipe._lock)
+            ask(talk, b"")
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    wait_until(lambda: gone(process), "the command is ended")
+    assert shell.run(["true"], soon()).status == 0
+
+
+def test_a_second_ctrl_c_is_not_held_back_and_handlers_are_as_before() -> None:
+    done = []
+
+    def block() -> None:
+        with ctrl_c_held_back():
+            signal.raise_signal(signal.SIGINT)
+            done.append("first")
+            signal.raise_signal(signal.SIGINT)
+            done.append("second")
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["first"]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    with ctrl_c_held_back():
+        pass
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
