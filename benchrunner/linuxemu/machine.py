@@ -181,7 +181,7 @@ class _Machine:
                 monitor.save(made, self._deadline)
                 made.replace(state)
             finally:
-                shutil.rmtree(made.parent)
+                shutil.rmtree(made.parent, ignore_errors=True)
         self.stop()
 
     def _resume(self, state: Path, ports: tuple[int, ...]) -> None:

@@ -182,7 +182,8 @@ class _Server:
             wire.drop()
             transport.close()
         for transport, _ in transports:
-            transport.join(_JOIN_S)
+            if transport.is_alive():  # joining one that was never started is an error
+                transport.join(_JOIN_S)
 
 
 def _begin_after_the_reply(transport: Any, door: Door) -> None:
