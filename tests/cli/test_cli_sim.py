@@ -43,7 +43,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -60,7 +60,7 @@ def test_a_url_is_printed_and_answers_and_ctrl_c_ends_it_cleanly(tmp_path: Path)
             record["port"], host, int(port), baud_hz=115200, parity=Parity.EVEN, lines=Lines()
         )
         wire.write(b"\x7f\x31\xce\x08\x00\x00\x00\x08\x03abcd" + bytes([3 ^ 0x61 ^ 0x62 ^ 0x63 ^ 0x64]))
-        answer, deadline = b"", Deadline(10)
+        answer, deadline = b"", Deadline(60)
         while len(answer) < 5:
             part = wire.read(5 - len(answer), deadline)
             assert part
@@ -81,7 +81,7 @@ def test_a_pty_is_printed_and_preloaded_flash_is_there(tmp_path: Path) -> None:
         os.write(descriptor, b"\x7f\x11\xee\x08\x00\x00\x00\x08\x03\xfc")
         answer = b""
         while len(answer) < 8:
-            ready, _, _ = select.select([descriptor], [], [], 10)
+            ready, _, _ = select.select([descriptor], [], [], 60)
             assert ready
             answer += os.read(descriptor, 8 - len(answer))
         os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,12 @@ def test_an_emulator_that_ends_is_told_at_once_with_the_consoles_end(boot: Path)
 
 
 def test_a_board_that_never_comes_up_ends_with_the_deadline(boot: Path) -> None:
-    boot.write_text("echo 'waiting for the disk'; exec sleep 600\n")
+    waits = boot.parent / "waits"
+    boot.write_text(f"echo 'waiting for the disk'; touch '{waits}'; exec sleep 600\n")
+    deadline = Deadline(60, clock=lambda: time.monotonic() + 60 * waits.exists())
     with (
-        pytest.raises(DeadlineExceededError, match="its network was not up within 3 s") as caught,
-        emulated_linux(load_board(BOARD), deadline=Deadline(3)),
+        pytest.raises(DeadlineExceededError, match="its network was not up within 60 s") as caught,
+        emulated_linux(load_board(BOARD), deadline=deadline),
     ):
         pytest.fail("there is no board")
     assert "waiting for the disk" in caught.value.message
