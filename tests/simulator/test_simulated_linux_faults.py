@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import statistics
 import subprocess
 import threading
@@ -25,9 +26,10 @@ from benchrunner.errors import (
 )
 from benchrunner.session.linux.conditions import Conditions, read_conditions
 from benchrunner.session.linux.events import Event, EventLines, RunnerFailed, SampleTaken
-from benchrunner.simulator.faults import At
+from benchrunner.simulator.faults import At, Slowed
 from benchrunner.simulator.linux import LinuxFaults, SshBoard, parse_linux, serve_ssh_board
 from benchrunner.transport.ssh import SshShell
+from benchrunner.zoo import resolve_model
 
 BOARD = "stm32mp257f-dk"
 
@@ -305,6 +307,24 @@ def test_something_else_uses_the_cpus() -> None:
         assert conditions(busy).load_1min == pytest.approx(2.0, abs=0.1)
 
     assert medians[0] > 1.3 * medians[1]
+
+
+def test_every_inference_or_those_of_one_model_take_longer() -> None:
+    sha256 = hashlib.sha256(resolve_model("fdmobilenet_0.25_128_int8").read_bytes()).hexdigest()
+    medians = []
+    for faults in (
+        LinuxFaults(),
+        LinuxFaults(slow_board=1.5),
+        LinuxFaults(slow_model=Slowed(sha256[:12], 1.25)),
+        LinuxFaults(slow_model=Slowed("0" * 12, 1.25)),
+    ):
+        with shell_on(BOARD, faults) as shell:
+            events = RunnerOnBoard(shell).start()
+        times = [event.ns for event in events if isinstance(event, SampleTaken) and event.phase == "timed"]
+        medians.append(statistics.median(times))
+
+    # Boards of one seed draw the same noise.
+    assert [median / medians[0] for median in medians] == pytest.approx([1.0, 1.5, 1.25, 1.0], rel=0.02)
 
 
 @pytest.mark.parametrize("kind", ["huge", "binary", "json"])
