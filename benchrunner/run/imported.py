@@ -114,15 +114,6 @@ def _measurement(request: ImportRequest, report: UnifiedReport, row: UnifiedRow,
     accelerated = bool(row.npu_percent or row.gpu_percent)
     fell_back = _fell_back(row, text)
     version = _said(report.machine, "xlinuxaiversion")
-    conditions: dict[str, str | int | bool] = {
-        "estimator": f"imported from {TOOL}: {row.estimator}",
-        "imported_from": request.file.name,
-        **{f"table.{key.strip()}": value for key, value in report.machine.items()},
-    }
-    if version:
-        conditions["x_linux_ai_version"] = version
-        if row.runtime == "tflite" and not accelerated:
-            conditions["xnnpack_default"] = _numbers(version) < _XNNPACK_OFF_SINCE
     started = datetime.now(UTC)
     latency = Latency(
         unit=CounterUnit.NANOSECONDS,
@@ -148,7 +139,7 @@ def _measurement(request: ImportRequest, report: UnifiedReport, row: UnifiedRow,
         clock=absent,
         flashing=NotMeasured("a Linux board is not flashed"),
         timing_model=NotMeasured("time is not modelled"),
-        conditions=conditions,
+        conditions=_conditions(request, report, row, accelerated=accelerated, version=version),
         conditions_after={},
         steps_ns={},
         provenance=provenance(
@@ -167,6 +158,21 @@ def _measurement(request: ImportRequest, report: UnifiedReport, row: UnifiedRow,
         warnings=(*warnings, *report.warnings),
         logs={TOOL: text[:_MAX_LOG_CHARACTERS]},
     )
+
+
+def _conditions(
+    request: ImportRequest, report: UnifiedReport, row: UnifiedRow, *, accelerated: bool, version: str
+) -> dict[str, str | int | bool]:
+    conditions: dict[str, str | int | bool] = {
+        "estimator": f"imported from {TOOL}: {row.estimator}",
+        "imported_from": request.file.name,
+        **{f"table.{key.strip()}": value for key, value in report.machine.items()},
+    }
+    if version:
+        conditions["x_linux_ai_version"] = version
+        if row.runtime == "tflite" and not accelerated:
+            conditions["xnnpack_default"] = _numbers(version) < _XNNPACK_OFF_SINCE
+    return conditions
 
 
 def _case(

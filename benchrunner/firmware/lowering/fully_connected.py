@@ -56,19 +56,6 @@ def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = Fal
         tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
     )
     factors = [scale_of(source) * scale / scale_of(target) for scale in scales]
-    low, high = activation_range(operator.text("activation", "NONE"), target)
-    shape = StructArgument(
-        "fully_connected_shape_t",
-        (
-            ("batches", str(batches)),
-            ("input_c", str(input_c)),
-            ("output_c", str(output_c)),
-            ("input_zero", str(zero_of(source))),
-            ("output_zero", str(zero_of(target))),
-            ("output_min", str(low)),
-            ("output_max", str(high)),
-        ),
-    )
     flat = np.frombuffer(weights.data or b"", np.int8).reshape(output_c, input_c)
     bias = bias_values(bias_tensor, output_c)
     zeros = (zero_of(source), zero_of(target))
@@ -89,7 +76,9 @@ def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = Fal
         ConstantArgument("channels"),
         TensorArgument(target.index, "int8_t *"),
         *((ScratchArgument(),) if scratch_bytes else ()),
-        shape,
+        _shape(
+            batches, (input_c, output_c), zeros, activation_range(operator.text("activation", "NONE"), target)
+        ),
     )
     return Lowered(
         layer=operator.index,
@@ -98,4 +87,22 @@ def lower_fully_connected(model: Model, operator: Operator, *, plain: bool = Fal
         constants=(Constant("weights", ctypes[0], packed[0]), Constant("channels", ctypes[1], packed[1])),
         scratch_bytes=scratch_bytes,
         overlaps=(Overlap(source.index, target.index, lead_bytes(reads, written)),),
+    )
+
+
+def _shape(
+    batches: int, channels: tuple[int, int], zeros: tuple[int, int], output_range: tuple[int, int]
+) -> StructArgument:
+    """Pairs are of input and output, the range is its smallest and largest value."""
+    values = {
+        "batches": batches,
+        "input_c": channels[0],
+        "output_c": channels[1],
+        "input_zero": zeros[0],
+        "output_zero": zeros[1],
+        "output_min": output_range[0],
+        "output_max": output_range[1],
+    }
+    return StructArgument(
+        "fully_connected_shape_t", tuple((name, str(value)) for name, value in values.items())
     )
