@@ -11,6 +11,7 @@ from tflite_builder import small_cnn
 
 from benchrunner.board import board_file_sha256, load_board
 from benchrunner.run import RunRequest
+from benchrunner.run.request import COMPUTED
 from benchrunner.simulator.faults import parse
 
 
@@ -44,7 +45,8 @@ def request_for(model: Path, tmp_path: Path) -> Callable[..., RunRequest]:
             "simulate": not {"port", "emulate"} & changes.keys(),
             "faults": parse(faults) if faults else None,
             "results": tmp_path / "results",
-            "limits": SHORT,
+            # Only a board that may hang on purpose is given up soon.
+            "limits": SHORT if faults or "port" in changes else COMPUTED,
         }
         return RunRequest(**{**settings, **changes})  # type: ignore[arg-type]
 
