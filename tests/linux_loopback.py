@@ -90,6 +90,7 @@ class Loopback:
 
 
 @contextmanager
-def loopback(folder: Path, *, largest_file_bytes: int | None = None) -> Iterator[Loopback]:
-    with openssh_server(folder / "server", largest_file_bytes=largest_file_bytes) as server:
+def loopback(folder: Path, **options: Any) -> Iterator[Loopback]:
+    """`options` are those of the server."""
+    with openssh_server(folder / "server", **options) as server:
         yield Loopback(server, folder)

@@ -234,6 +234,9 @@ class SshShell:
                 with self._guard(what, deadline, MAX_OUTPUT_BYTES):
                     command.begin(line)
                 yield talk
+            except KeyboardInterrupt as interrupt:
+                self.leave_soon(interrupt)
+                raise
             finally:
                 if not talk.finished:
                     command.learn_group()

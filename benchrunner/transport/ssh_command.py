@@ -2,11 +2,13 @@
 
 The line that the board's shell gets is always of one form, made by `command_line`:
 
-    exec sh -c 'echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?' sh MARK FOLDER WORD...
+    exec sh -c SCRIPT sh MARK FOLDER WORD...
 
-with every word quoted. The first line on standard error is `MARK PID`: with the number of the process group
-a command can be ended that outlives its channel, which SSH servers leave running. The shell waits for the
-command instead of becoming it, so that the death by a signal comes back as a status of 128 + n: paramiko
+with every word quoted so that fish and csh take it as sh does: our own words have therefore neither line ends
+nor `!` nor backslashes. What stands on standard output before the line `MARK` is the login shell's, such as a
+.bashrc that prints. On standard error the first line of ours is `MARK PID`: with the number of the process
+group a command can be ended that outlives its channel, which SSH servers leave running. The shell waits for
+the command instead of becoming it, so that the death by a signal comes back as a status of 128 + n: paramiko
 drops the message that SSH has for it.
 """
 
@@ -28,33 +30,35 @@ from benchrunner.transport.paramiko_library import paramiko_library
 from benchrunner.transport.shell import Finished
 from benchrunner.transport.ssh_wire import plain, stands
 
-SCRIPT: Final = 'echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?'
+SCRIPT: Final = 'echo "$1"; echo "$1 $$" >&2; cd "$2" || exit 126; shift 2; "$@"; exit $?'
 """What the shell on the board is given; never anything else, so that a simulated board can know it."""
 
 # `kill -0 -5` and not `kill -s 0 -- -5`: BusyBox's takes only the older form.
-_END_SCRIPT: Final = """
-list() {
-    for s in /proc/[0-9]*/stat; do
-        { read -r l <"$s"; } || continue
-        l=${l##*) }; l=${l#* }
-        [ "${l%% *}" != "$1" ] || [ "$2" = xxxxxxxx ] || (s=${s#/proc/}; list "${s%/stat}" "x$2")
-    done
-    echo "$1"
-}
-alive() { for p; do kill -0 "$p" && return 0; done; return 1; }
-[ "$1" != $$ ] || exit 0
-if kill -0 "-$1"; then set -- "-$1"; else set -- $(list "$1"); fi
-for p; do kill -TERM "$p"; done
-for i in 1 2 3 4 5 6 7 8 9 10; do alive "$@" || exit 0; sleep 0.1 || sleep 1; done
-for p; do kill -KILL "$p"; done
-"""
+_END_SCRIPT: Final = (
+    "list() {"
+    " for s in /proc/[0-9]*/stat; do"
+    ' { read -r l <"$s"; } || continue;'
+    " l=${l##*) }; l=${l#* };"
+    ' if [ "${l%% *}" = "$1" ]; then'
+    ' [ "$2" = xxxxxxxx ] || (s=${s#/proc/}; list "${s%/stat}" "x$2");'
+    " fi;"
+    " done;"
+    ' echo "$1"; };'
+    ' alive() { for p; do kill -0 "$p" && return 0; done; return 1; };'
+    ' if [ "$1" = $$ ]; then exit 0; fi;'
+    ' if kill -0 "-$1"; then set -- "-$1"; else set -- $(list "$1"); fi;'
+    ' for p; do kill -TERM "$p"; done;'
+    ' for i in 1 2 3 4 5 6 7 8 9 10; do alive "$@" || exit 0; sleep 0.1 || sleep 1; done;'
+    ' for p; do kill -KILL "$p"; done;'
+)
 _PIECE_BYTES: Final = 32768
 _KEPT_STDERR_BYTES: Final = 64 << 10  # of a dialogue that may go on for hours
 _POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
 _GROUP_S: Final = 1.0
 _LINGER_S: Final = 2.0  # a daemon that the command left behind may hold its streams open
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MARK: Final = re.compile(rb"^(benchrunner-[0-9a-f]{16}) ([0-9]+)\n", re.MULTILINE)
+_MARK: Final = re.compile(rb"(benchrunner-[0-9a-f]{16}) ([0-9]+)\n")
+_BEGINNING: Final = re.compile(rb"benchrunner-[0-9a-f]{16}\n")
 
 
 def command_line(
@@ -100,6 +104,7 @@ class Command:
         self._host = host
         self._deadline = deadline
         self._stdout = bytearray()
+        self._before: bytearray | None = bytearray()  # output of the login shell; None once ours has begun
         self._stderr = bytearray()
         self._wake = _Wake()
         self.group: int | None = None  # number of the process group on the board, once it has been told
@@ -154,7 +159,7 @@ class Command:
         if status < 0:
             raise self._without_status()
         if self.group is None:
-            said = plain((bytes(self._stderr) + bytes(self._stdout)).decode(errors="replace"))
+            said = plain(bytes(self._stderr + (self._before or b"")).decode(errors="replace"))
             raise BoardError(
                 f"{self._host}: the login shell did not run {self._what}: status {status}, it says: {said}",
                 hint="the account needs a shell that takes commands, such as /bin/sh",
@@ -276,12 +281,24 @@ class Command:
         if found and self.group is None:
             self._note_group()
         while self._channel.recv_ready():
-            piece = bytes(self._channel.recv(_PIECE_BYTES))
+            piece = self._own(bytes(self._channel.recv(_PIECE_BYTES)), limit)
             found = True
             self._bounded(self._stdout, piece, limit, "standard output")
             if on_stdout is not None and piece:
                 on_stdout(piece)
         return found
+
+    def _own(self, piece: bytes, limit: int) -> bytes:
+        """The part of standard output that is not the login shell's."""
+        if self._before is None:
+            return piece
+        self._bounded(self._before, piece, limit, "standard output")
+        beginning = _BEGINNING.search(self._before)
+        if beginning is None:
+            return b""
+        rest = bytes(self._before[beginning.end() :])
+        self._before = None
+        return rest
 
     def _bounded(self, stream: bytearray, piece: bytes, limit: int, name: str) -> None:
         stream += piece

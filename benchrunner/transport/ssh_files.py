@@ -41,6 +41,12 @@ class Files:
             # A server without SFTP says no, or yes and hangs up at once.
             if isinstance(error, TimeoutError) or deadline.expired or not stands(channel.transport):
                 raise self._lost("SFTP", error, deadline) from error
+            if "Garbage" in str(error):
+                raise BoardError(
+                    f"{host}: the login shell prints something before SFTP begins",
+                    hint="~/.bashrc and the like may print only where there is a terminal: "
+                    "`ssh HOST true` must print nothing",
+                ) from error
             raise BoardError(
                 f"{host}: the board offers no SFTP ({plain(error)})",
                 hint="install the package openssh-sftp-server on the board",

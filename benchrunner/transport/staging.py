@@ -27,11 +27,10 @@ _REMOVE_S: Final = 20.0
 _LONGEST_NAME_BYTES: Final = 200  # file systems take 255; the transfer adds a suffix
 _TOOL_MISSING: Final = (126, 127)
 _PYTHON_HASH: Final = (
-    "import hashlib,sys;h=hashlib.sha256();f=open(sys.argv[1],'rb')\n"
-    "for b in iter(lambda:f.read(1<<20),b''):h.update(b)\n"
-    "print(h.hexdigest())"
+    "import hashlib,sys;h=hashlib.sha256();f=open(sys.argv[1],'rb');"
+    "[h.update(b) for b in iter(lambda:f.read(1<<20),b'')];print(h.hexdigest())"
 )
-_HASH_TOOLS: Final = (("sha256sum",), ("python3", "-c", _PYTHON_HASH))
+HASH_TOOLS: Final = (("sha256sum",), ("python3", "-c", _PYTHON_HASH))
 _FOLDER: Final = re.compile(
     rf"{PREFIX}(?P<host>[0-9a-f]{{12}})-(?P<life>(?P<boot>[0-9a-z]{{1,8}})-(?P<pid>[0-9]+)-(?P<start>[0-9]+)-[0-9]+)"
     r"\.[A-Za-z0-9]{6,}"
@@ -161,7 +160,7 @@ class Staging:
 
     def _hash(self, path: str, deadline: Deadline) -> str | None:
         """The SHA-256 that the board computes; None where there is no such file."""
-        for tool in [self._hash_tool] if self._hash_tool else _HASH_TOOLS:
+        for tool in [self._hash_tool] if self._hash_tool else HASH_TOOLS:
             finished = self._shell.run([*tool, path], deadline)
             if finished.status in _TOOL_MISSING:
                 continue

@@ -151,7 +151,7 @@ def test_the_script_that_pins_the_governor_pins_it_and_gives_it_back() -> None:
 def test_a_command_as_the_harness_sends_it_runs_in_its_folder_and_tells_its_group() -> None:
     done = BoardShell().run(f"exec sh -c '{SCRIPT}' sh MARK /tmp sh -c 'pwd; exit 3'")
 
-    assert (done.out, done.status) == ("/tmp\n", 3)
+    assert (done.out, done.status) == ("MARK\n/tmp\n", 3)
     assert done.err.split()[0] == "MARK"
     assert done.err.split()[1].isdigit()
 

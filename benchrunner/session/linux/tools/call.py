@@ -18,7 +18,7 @@ MAX_LOG_CHARACTERS = 64 << 10  # of one call, in the record
 _MAX_LOGS_CHARACTERS = 1 << 20  # of all calls of a case
 _FIND_S = 20.0
 # Where X-LINUX-AI installs them, then where others might: the first that can be executed is taken.
-_FIND = (
+FIND = (
     'for f in "$2"/usr/local/bin/*/tools/"$1" "$2"/usr/local/bin/"$1" "$2"/usr/bin/"$1"; do '
     'if [ -x "$f" ]; then printf "%s\\n" "$f"; fi; done'
 )
@@ -74,7 +74,7 @@ def find_tool(shell: Shell, name: str, deadline: Deadline, *, root: str = "") ->
 
     `root` is where the board's folders are, for tests. Raises `ToolMissingError`.
     """
-    found = shell.run(["sh", "-c", _FIND, "sh", name, root], deadline.at_most(_FIND_S))
+    found = shell.run(["sh", "-c", FIND, "sh", name, root], deadline.at_most(_FIND_S))
     paths = [line for line in decode(found.stdout).splitlines() if line.startswith("/")]
     if not paths:
         raise ToolMissingError(
