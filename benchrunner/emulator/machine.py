@@ -116,6 +116,7 @@ class Machine:
         return self.core.instructions
 
     def feed(self, data: bytes) -> None:
+        """Hand `data` to the USART and execute one slice of instructions, resets and faults included."""
         if data:
             self.usart.feed(data)
         self._waits = False

@@ -13,12 +13,18 @@ _LOCK_KEY = 0xC5ACCE55
 
 _DWT_CTRL, _DWT_CYCCNT, _DWT_LAR, _DWT_LSR = 0x000, 0x004, 0xFB0, 0xFB4
 _STK_CTRL, _STK_LOAD, _STK_VAL = 0x010, 0x014, 0x018
-_CPUID, _VTOR, _AIRCR = 0xD00, 0xD08, 0xD0C
+_CPUID, _VTOR, _AIRCR, _CCR = 0xD00, 0xD08, 0xD0C, 0xD14
 _CFSR, _HFSR, _BFAR, _CPACR, _DEMCR = 0xD28, 0xD2C, 0xD38, 0xD88, 0xDFC
 _CLIDR, _CCSIDR, _MPU_TYPE = 0xD78, 0xD80, 0xD90
 _ISER, _ICER = range(0x100, 0x140, 4), range(0x180, 0x1C0, 4)
 # L1 caches of the Cortex-M7 parts: lines of 32 bytes; 16 KiB as 4 ways of 128 sets (Cortex-M7 TRM, CCSIDR).
 _CACHE_LEVELS, _CACHE_SIZE = 0x09000003, 0xF00FE019
+_CONSTANTS = {
+    _AIRCR: 0xFA050000,  # VECTKEYSTAT
+    _MPU_TYPE: 8 << 8,  # 8 regions
+    _CLIDR: _CACHE_LEVELS,
+    _CCSIDR: _CACHE_SIZE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Processor:
     ) -> None:
         self._identity, self._instructions, self._reset = identity, instructions, reset
         self._frozen = frozen
-        self._scs: dict[int, int] = {_VTOR: vectors, 0xD14: 0x00000200}  # CCR: STKALIGN
+        self._scs: dict[int, int] = {_VTOR: vectors, _CCR: 0x00000200}  # STKALIGN
         self._dwt: dict[int, int] = {_DWT_CTRL: 0x40000000}
         self._locked = identity.dwt_locked
         self._count_base = 0  # the counter is the instructions minus this while it runs
@@ -62,25 +68,19 @@ class Processor:
     # --- SCS, 0xE000E000 ---------------------------------------------------------------------------------
 
     def read(self, offset: int) -> int:
-        match offset:
-            case 0xD00:
-                return self._identity.cpuid
-            case 0x010:
-                return self._tick_control()
-            case 0x018:
-                return self._tick_value()
-            case 0xD0C:
-                return 0xFA050000
-            case 0xD90:
-                return 8 << 8
-            case 0xD78:
-                return _CACHE_LEVELS if self._identity.caches else 0
-            case 0xD80:
-                return _CACHE_SIZE if self._identity.caches else 0
-            case _:
-                return self._scs.get(offset, 0)
+        """The word at `offset` from 0xE000E000."""
+        if offset == _STK_CTRL:
+            return self._tick_control()
+        if offset == _STK_VAL:
+            return self._tick_value()
+        if offset in (_CLIDR, _CCSIDR) and not self._identity.caches:
+            return 0
+        if offset == _CPUID:
+            return self._identity.cpuid
+        return _CONSTANTS.get(offset, self._scs.get(offset, 0))
 
     def write(self, offset: int, value: int) -> None:
+        """Write the word at `offset` from 0xE000E000; what has no effect here is stored."""
         if offset == _AIRCR:
             if value & 0xFFFF0000 == _KEY and value & _SYSRESETREQ:
                 self._reset()

@@ -44,6 +44,7 @@ class QemuPort:
             return self._problem
 
     def serve(self, listener: socket.socket) -> None:
+        """Wait for one client and for the image, then pass bytes between client and QEMU until one ends."""
         try:
             connection, _ = listener.accept()
         except OSError:

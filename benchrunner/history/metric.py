@@ -105,6 +105,7 @@ class Sampled:
 
 
 def cell_key(case: Case, fidelity: Fidelity, sampled: Sampled) -> CellKey:
+    """What values of different nights must have in common to be points of one series."""
     return CellKey(
         board=case.board,
         engine=case.engine,

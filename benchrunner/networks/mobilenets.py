@@ -42,6 +42,7 @@ def rounded(channels: float) -> int:
 
 
 def fdmobilenet(net: Sketch, alpha: float, classes: int) -> None:
+    """Draw FD-MobileNet of width `alpha`, with probabilities of `classes` at its end."""
     net.conv("conv1", int(32 * alpha), 3, 2, activation="RELU")
     for block, (width, stride) in enumerate(zip(_FD_POINTWISE, _FD_STRIDES, strict=True), start=1):
         net.depthwise(f"dw{block}", stride=stride).conv(f"pw{block}", int(width * alpha), activation="RELU")
@@ -50,6 +51,7 @@ def fdmobilenet(net: Sketch, alpha: float, classes: int) -> None:
 
 
 def mobilenet_v1(net: Sketch, alpha: float, classes: int) -> None:
+    """Draw MobileNetV1 of width `alpha`, with probabilities of `classes` at its end."""
     net.conv("conv1", int(32 * alpha), 3, 2, activation="RELU6")
     for block, (width, stride) in enumerate(zip(_V1_POINTWISE, _V1_STRIDES, strict=True), start=1):
         net.depthwise(f"conv_dw_{block}", stride=stride, activation="RELU6")
@@ -58,13 +60,14 @@ def mobilenet_v1(net: Sketch, alpha: float, classes: int) -> None:
 
 
 def mobilenet_v2(net: Sketch, alpha: float, classes: int) -> None:
+    """Draw MobileNetV2 of width `alpha`, with probabilities of `classes` at its end."""
     _v2_body(net, alpha, cut=False)
     net.conv("Conv_1", rounded(1280 * max(1.0, alpha)), activation="RELU6")
     net.mean("pool").dense("classifier", classes).softmax("probabilities")
 
 
 def fomo(net: Sketch, alpha: float, classes: int) -> None:
-    """`classes` with the background."""
+    """Draw FOMO: MobileNetV2 down to an eighth of the resolution, a map of `classes` with the background."""
     _v2_body(net, alpha, cut=True)
     net.conv("head", 32, padding="VALID", activation="RELU").conv("classifier", classes, padding="VALID")
     net.softmax("probabilities")
@@ -89,6 +92,7 @@ def _v2_body(net: Sketch, alpha: float, *, cut: bool) -> None:
 
 
 def mobilenet_v3_small(net: Sketch, alpha: float, classes: int) -> None:
+    """Draw MobileNetV3 small of width `alpha`, with probabilities of `classes` at its end."""
     net.conv("conv", rounded(16 * alpha), 3, 2).hard_swish("conv_hswish")
     for block, (kernel, wide, width, squeezed, swish, stride) in enumerate(_V3_BLOCKS):
         name, before, narrow, filters = f"block_{block}", net.at, net.channels, rounded(width * alpha)

@@ -53,6 +53,7 @@ class Sketch:
         padding: str = "SAME",
         activation: str = "NONE",
     ) -> Self:
+        """`filters` square kernels over all channels; weights are (filters, kernel, kernel, channels)."""
         weights = self._weights(name, (filters, kernel, kernel, self.channels), filters, 0)
         options: Options = {
             "padding": padding,
@@ -63,6 +64,7 @@ class Sketch:
         return self._window(name, "CONV_2D", filters, weights, stride, options, activation)
 
     def depthwise(self, name: str, kernel: int = 3, stride: int = 1, *, activation: str = "NONE") -> Self:
+        """One square kernel for each channel, padded to the size of the input over the stride."""
         filters = self.channels
         weights = self._weights(name, (1, kernel, kernel, filters), filters, 3)
         options: Options = {"padding": "SAME", "stride_w": stride, "stride_h": stride, "depth_multiplier": 1}
@@ -70,6 +72,7 @@ class Sketch:
         return self._window(name, "DEPTHWISE_CONV_2D", filters, weights, stride, options, activation)
 
     def dense(self, name: str, units: int) -> Self:
+        """From (1, channels) to (1, units)."""
         weights = self._weights(name, (units, self.channels), units, 0)
         options: Options = {"activation": "NONE", "weights_format": 0, "keep_num_dims": 0}
         return self._layer(name, "FULLY_CONNECTED", (self.at, *weights), (1, units), _SIGNED, options)
@@ -82,11 +85,13 @@ class Sketch:
         return self._layer(name, "MEAN", inputs, shape, kept, {"keep_dims": int(keep_dims)})
 
     def reshape(self, name: str, shape: Shape) -> Self:
+        """The same values in `shape`; nothing is requantised."""
         inputs = (self.at, self._constant(shape))
         kept = self.tensors[self.at].quantisation
         return self._layer(name, "RESHAPE", inputs, shape, kept, {"new_shape": shape})
 
     def add(self, name: str, other: int) -> Self:
+        """The tensor number `other`, of the same shape, plus what is at hand."""
         return self._layer(name, "ADD", (other, self.at), self.shape, _SIGNED, {"activation": "NONE"})
 
     def scaled(self, name: str, map_tensor: int) -> Self:

@@ -118,6 +118,7 @@ class LineNoise:
         self._position = 0
 
     def apply(self, data: bytes) -> bytes:
+        """What arrives of the next `data` on this line."""
         if self._quiet:
             return data
         result = bytearray()
