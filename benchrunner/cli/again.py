@@ -167,7 +167,7 @@ class AgainByCommand:
         if record.case.board_class is BoardClass.LINUX:
             command += ["--threads", str(case.threads), "--starts", str(case.starts)]
             command += ["--tune"] * case.tune
-        return tuple(command)
+        return (*command, *case.options.arguments())
 
     def _model(self, record: Measurement, planned: str) -> Path:
         """The file of the model that ran, wherever it is now. Raises `LabError`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from benchrunner.errors import UsageError
 
 if TYPE_CHECKING:
     from benchrunner.run.request import LinuxOptions
@@ -123,7 +120,7 @@ def given(context: click.Context, names: Iterable[str]) -> list[str]:
 
 def options_of(values: dict[str, Any]) -> LinuxOptions:
     """Raises `UsageError` for an affinity that is none."""
-    from benchrunner.run.request import LinuxOptions
+    from benchrunner.run.request import LinuxOptions, parse_cpus
     from benchrunner.session.linux.preflight import Policy
 
     untimed = LinuxOptions(
@@ -133,7 +130,7 @@ def options_of(values: dict[str, Any]) -> LinuxOptions:
         password_variable=values["password_variable"],
         ask=_ask if sys.stdin.isatty() else None,
         threads=values["threads"],
-        affinity=_cpus(values["affinity"]),
+        affinity=parse_cpus(values["affinity"]) if values["affinity"] is not None else None,
         delegate=values["delegate"],
         python=values["board_python"],
         runtime=values["runtime"],
@@ -157,16 +154,3 @@ def _ask(question: str) -> str | None:
     except click.Abort:
         return None
     return answer
-
-
-def _cpus(text: str | None) -> tuple[int, ...] | None:
-    """`0-1,3` as (0, 1, 3)."""
-    if text is None:
-        return None
-    found: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
-        if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise UsageError(f"--affinity {text!r}: expected CPUs such as 0 or 0-1,3, found {part!r}")
-        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(sorted(found))

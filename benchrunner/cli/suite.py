@@ -89,9 +89,13 @@ def command(
         raise click.UsageError("--confirm, --trust-nights and --across need --baseline")
     from benchrunner.suite.file import load_suite
     from benchrunner.suite.plan import make_plan
+    from benchrunner.suite.unused import unused
 
     target: Target | None = "sim" if sim else "emulate" if emulate else None
-    plan = make_plan(load_suite(file), target)
+    suite = load_suite(file)
+    plan = make_plan(suite, target)
+    for line in unused(suite):
+        click.echo(f"warning: {line}", err=True)
     if only_list:
         for case in plan.cases:
             click.echo(f"{case.number:>4}  {case.target:<8} {case.title}  {case.runs} runs")

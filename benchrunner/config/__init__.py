@@ -33,6 +33,7 @@ __all__ = [
     "choices",
     "close_matches",
     "load",
+    "located",
     "show",
 ]
 
@@ -114,11 +115,20 @@ def load(path: Path, into: type[T], rules: Iterable[Rule]) -> T:
         except UnusableError:
             continue
     if problems:
-        where = lines.key_positions(text)
-        located = sorted(((_position(where, each.path), each) for each in problems), key=lambda pair: pair[0])
-        raise ConfigError("\n".join(_sentence(path, position, problem) for position, problem in located))
+        raise ConfigError("\n".join(_located(path, text, problems)))
     assert value is not None  # no problems means that pydantic built it
     return value
+
+
+def located(path: Path, problems: Iterable[Problem]) -> list[str]:
+    """A line for each problem, with where it stands in a file that was loaded, in the order of the file."""
+    return _located(path, _read(path), problems)
+
+
+def _located(path: Path, text: str, problems: Iterable[Problem]) -> list[str]:
+    where = lines.key_positions(text)
+    found = sorted(((_position(where, each.path), each) for each in problems), key=lambda pair: pair[0])
+    return [_sentence(path, position, problem) for position, problem in found]
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from benchrunner.board import Board
 from benchrunner.emulator.machines import MACHINES
+from benchrunner.errors import UsageError
 from benchrunner.record import Fidelity, Measurement
 from benchrunner.session.linux.preflight import FitLimits, Policy
 
@@ -97,6 +99,17 @@ class LinuxOptions:
     timing: str = "auto"
     xnnpack: bool | None = None  # of benchmark_model; None: its build's default
     system_root: str = ""  # where the board's /proc and /sys are
+
+
+def parse_cpus(text: str) -> tuple[int, ...]:
+    """`0-1,3` as (0, 1, 3). Raises `UsageError`."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise UsageError(f"--affinity {text!r}: expected CPUs such as 0 or 0-1,3, found {part!r}")
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from benchrunner.emulator.machines import board_or_machine, facts_sha256
 from benchrunner.record import NotMeasured, Outcome
 from benchrunner.report import cells
 from benchrunner.run import MLPERF_TINY, RunRequest, Step, run_case, run_tiny_case
-from benchrunner.run.request import LinuxOptions
+from benchrunner.run.request import LinuxOptions, parse_cpus
+from benchrunner.session.linux.preflight import Policy
 from benchrunner.simulator.faults import parse
 from benchrunner.suite.worker import Done, Order, Tell
 from benchrunner.table import row_of
@@ -61,6 +62,9 @@ def _request(order: Order, board: Board) -> RunRequest:
         model=Path(case.model),
         engine=case.engine,
         runs=case.runs,
+        warmups=case.options.warmup,
+        tolerance_lsb=case.options.tolerance or 0,
+        tolerance_stated=case.options.tolerance is not None,
         simulate=case.target == "sim",
         emulate=case.target == "emulate",
         lab_file=order.lab_file,
@@ -75,7 +79,21 @@ def _request(order: Order, board: Board) -> RunRequest:
         return replace(request, faults=parse(case.faults) if case.faults else None)
     from benchrunner.simulator.linux import parse_linux
 
-    options = LinuxOptions(threads=case.threads, starts=case.starts, tune=case.tune, kept=_kept())
+    given = case.options
+    options = LinuxOptions(
+        threads=case.threads,
+        starts=case.starts,
+        tune=case.tune,
+        kept=_kept(),
+        xnnpack={"on": True, "off": False, "": None}[given.xnnpack],
+        kernels=given.kernels,
+        runtime=given.runtime,
+        timing=given.timing,
+        policy=Policy(given.policy),
+        affinity=parse_cpus(given.affinity) if given.affinity else None,
+        delegate=given.delegate or None,
+        python=given.board_python,
+    )
     faults = parse_linux(case.faults) if case.faults else None
     return replace(request, linux=options, linux_faults=faults)
 

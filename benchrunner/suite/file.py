@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, Literal
@@ -44,6 +44,17 @@ class Matrix:
     threads: tuple[int, ...] = (1,)  # of Linux boards
     target: Target | None = None  # the suite's, where it is not given
     faults: tuple[str, ...] = ()  # of simulated and emulated boards
+    # Named as in `benchrunner run`; each is for the engines that take it. The first two are lists as above.
+    xnnpack: tuple[Literal["on", "off"], ...] = ()  # empty: what the board's build does
+    kernels: tuple[Literal["default", "reference"], ...] = ("default",)
+    warmup: int | None = None
+    tolerance: int | None = None
+    affinity: str = ""
+    delegate: str = ""
+    policy: Literal["warn", "refuse"] = "warn"
+    runtime: Literal["auto", "tflite_runtime", "ai_edge_litert", "tensorflow"] = "auto"
+    timing: Literal["auto", "python", "native", "batched"] = "auto"
+    board_python: str = "python3"
     exclude: tuple[Pattern, ...] = ()
 
 
@@ -58,16 +69,25 @@ class SuiteFile:
     failures_of_a_board: int = 3  # so many in a row, and the board is set aside
     tune: bool = False  # of Linux boards: governor `performance` while a case runs
     exclude: tuple[Pattern, ...] = ()
-    folder: str = field(default="")  # of the suite file; not a key of it
 
 
-def load_suite(path: Path) -> SuiteFile:
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a suite file says, and where it is: its paths start there."""
+
+    path: Path
+    file: SuiteFile
+
+    @property
+    def folder(self) -> Path:
+        return self.path.resolve().parent
+
+
+def load_suite(path: Path) -> Suite:
     """Read a suite file; raises `ConfigError` naming every problem in it."""
-    from dataclasses import replace
-
     folder = path.resolve().parent
     rules = [_rules, lambda values: _model_rules(values, folder)]
-    return replace(config.load(path, SuiteFile, rules), folder=str(folder))
+    return Suite(path, config.load(path, SuiteFile, rules))
 
 
 def _model_rules(values: Values, folder: Path) -> Iterator[Problem]:
@@ -98,8 +118,6 @@ def _is_file(folder: Path, pattern: str) -> bool:
 
 
 def _rules(values: Values) -> Iterator[Problem]:
-    if "folder" in values.keys_at():
-        yield Problem(("folder",), "no such key: paths start at the suite file's folder", "one")
     for key, low in (("case_deadline_s", 1), ("failures_of_a_board", 1)):
         if values.usable(key) and values.at(key) < low:
             yield Problem((key,), f"{low} or more", str(values.at(key)))
@@ -119,8 +137,8 @@ def _rules(values: Values) -> Iterator[Problem]:
 
 def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Problem]:
     matrix = values.at("matrix", index)
-    for key in ("boards", "models"):
-        if not matrix[key]:
+    for key in ("boards", "models", "starts", "threads", "kernels"):
+        if not matrix.get(key, True):
             yield Problem(("matrix", index, key), "at least one", "an empty list")
     for number, fault in enumerate(matrix.get("faults", ())):
         yield from _fault_rules(("matrix", index, "faults", number), fault, matrix["boards"], known)
@@ -140,9 +158,23 @@ def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Prob
         for number, value in enumerate(matrix.get(key, ())):
             if not 1 <= value <= 100_000:
                 yield Problem(("matrix", index, key, number), "1 to 100000", str(value))
+    for key, low in (("warmup", 0), ("tolerance", 0)):
+        if matrix.get(key) is not None and matrix[key] < low:
+            yield Problem(("matrix", index, key), f"{low} or more", str(matrix[key]))
+    if matrix.get("affinity"):
+        yield from _cpu_rules(("matrix", index, "affinity"), matrix["affinity"])
     target = matrix.get("target") or (values.at("target") if values.usable("target") else "real")
     if matrix.get("faults") and target == "real":
         yield Problem(("matrix", index, "faults"), 'target = "sim" or "emulate" for faults', "a real board")
+
+
+def _cpu_rules(where: tuple[str | int, ...], text: str) -> Iterator[Problem]:
+    from benchrunner.run.request import parse_cpus
+
+    try:
+        parse_cpus(text)
+    except UsageError:
+        yield Problem(where, "CPUs such as 0 or 0-1,3", config.show(text))
 
 
 def _fault_rules(

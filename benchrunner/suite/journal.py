@@ -21,7 +21,7 @@ from benchrunner.durable import alone_in, write_atomic
 from benchrunner.errors import LabError, PlaceLockedError, StoreError
 from benchrunner.record import Outcome
 from benchrunner.store import load_run, record_path, require_writable
-from benchrunner.suite.plan import Plan, PlannedCase
+from benchrunner.suite.plan import Plan, PlannedCase, planned_from
 
 _OLD_WORKERS_S: Final = 30.0  # a worker whose suite is gone ends itself in a third of this
 
@@ -255,6 +255,6 @@ def planned_case(results: Path, suite_run: str, run_id: str) -> tuple[PlannedCas
         stored = json.loads((folder / "plan.json").read_bytes())
         number = next(case for case, attempt, _ in _attempts(folder) if attempt == run_id)
         (fields,) = (case for case in stored["cases"] if case["number"] == number)
-        return PlannedCase(**{**fields, "faults": tuple(fields["faults"])}), int(stored["case_deadline_s"])
+        return planned_from(fields), int(stored["case_deadline_s"])
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

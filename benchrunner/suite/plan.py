@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from benchrunner.board import Board, BoardKind, load_board
 from benchrunner.board import board_ids as known_boards
 from benchrunner.errors import ModelError, UsageError
-from benchrunner.suite.file import Matrix, SuiteFile, Target
+from benchrunner.suite.file import Matrix, Pattern, Suite, Target
+from benchrunner.suite.options import CaseOptions
 from benchrunner.zoo import list_models, resolve_model
 
 
@@ -33,11 +35,13 @@ class PlannedCase:
     threads: int
     tune: bool
     faults: tuple[str, ...]
+    options: CaseOptions = field(default_factory=CaseOptions)
 
     @property
     def title(self) -> str:
         options = [f"x{self.starts}"] if self.starts > 1 else []
         options += [f"{self.threads} threads"] if self.threads > 1 else []
+        options += [f"{name}={value}" for name, value in self.options.given().items()]
         return " ".join((self.board, self.engine, self.model_name, *options))
 
     @property
@@ -52,7 +56,14 @@ class PlannedCase:
             self.starts,
             self.threads,
             self.faults,
+            self.options,
         )
+
+
+def planned_from(fields: dict[str, Any]) -> PlannedCase:
+    """A case as `asdict` and JSON have left it; raises `KeyError` or `TypeError` for what is none."""
+    options = CaseOptions(**fields.get("options", {}))  # plans of before there were any have none
+    return PlannedCase(**{**fields, "faults": tuple(fields["faults"]), "options": options})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,64 +83,85 @@ class Plan:
         return list(dict.fromkeys(case.board for case in self.cases))
 
 
-def make_plan(suite: SuiteFile, target: Target | None = None) -> Plan:
+def make_plan(suite: Suite, target: Target | None = None) -> Plan:
     """Multiply out the matrices; `target` replaces what the file says.
 
     Cases of one board stand together, and those of one image (engine and model) next to each other. Raises
     `UsageError` for a suite without cases, `ModelError` for a model that is not there.
     """
+    file = suite.file
     combined: dict[tuple[object, ...], PlannedCase] = {}
-    hashes: dict[Path, str] = {}
-    for matrix in suite.matrix:
-        for case in _cases(suite, matrix, target, hashes):
-            combined.setdefault(case.identity, case)
+    for matrix in file.matrix:
+        patterns = (*file.exclude, *matrix.exclude)
+        for case in combinations(suite, matrix, target):
+            if not any(matches(pattern, case) for pattern in patterns):
+                combined.setdefault(case.identity, case)
     if not combined:
-        raise UsageError(f"suite {suite.name!r} has no case", hint="see its exclusions, or `--list`")
+        raise UsageError(f"suite {file.name!r} has no case", hint="see its exclusions, or `--list`")
     order = {board: index for index, board in enumerate(dict.fromkeys(c.board for c in combined.values()))}
     ordered = sorted(combined.values(), key=lambda case: (order[case.board], case.engine, case.model))
-    from dataclasses import replace
+    hashes = {
+        model: hashlib.sha256(Path(model).read_bytes()).hexdigest() for model in {c.model for c in ordered}
+    }
+    numbered = tuple(
+        replace(case, number=number, model_sha256=hashes[case.model])
+        for number, case in enumerate(ordered, start=1)
+    )
+    return Plan(file.name, numbered, file.case_deadline_s, file.failures_of_a_board)
 
-    numbered = tuple(replace(case, number=number) for number, case in enumerate(ordered, start=1))
-    return Plan(suite.name, numbered, suite.case_deadline_s, suite.failures_of_a_board)
 
-
-def _cases(
-    suite: SuiteFile, matrix: Matrix, target: Target | None, hashes: dict[Path, str]
-) -> Iterator[PlannedCase]:
+def combinations(suite: Suite, matrix: Matrix, target: Target | None = None) -> Iterator[PlannedCase]:
+    """Every case of a matrix, also what is excluded; without number and hash."""
     models = [path for pattern in matrix.models for path in _models(suite, pattern)]
     boards = [board for pattern in matrix.boards for board in _boards(pattern)]
     for board, path in product(dict.fromkeys(boards), dict.fromkeys(models)):
         linux = board.kind is BoardKind.LINUX
         engines = matrix.engines or board.engines[:1]
-        runs_of_each = matrix.runs or ((50,) if linux else (10,))
-        options = product(
-            engines, runs_of_each, matrix.starts if linux else (1,), matrix.threads if linux else (1,)
+        axes = product(
+            engines,
+            matrix.runs or ((50,) if linux else (10,)),
+            matrix.starts if linux else (1,),
+            matrix.threads if linux else (1,),
+            matrix.xnnpack or ("",),
+            matrix.kernels,
         )
-        for engine, runs, starts, threads in options:
-            if engine not in board.engines or _excluded(suite, matrix, board.id, path.stem, engine):
+        for engine, runs, starts, threads, xnnpack, kernels in axes:
+            if engine not in board.engines:
                 continue
-            if path not in hashes:
-                hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
             yield PlannedCase(
                 number=0,
                 board=board.id,
                 engine=engine,
                 model=str(path),
                 model_name=path.stem,
-                model_sha256=hashes[path],
-                target=target or matrix.target or suite.target,
+                model_sha256="",
+                target=target or matrix.target or suite.file.target,
                 runs=runs,
                 starts=starts,
                 threads=threads,
-                tune=suite.tune,
+                tune=suite.file.tune,
                 faults=matrix.faults,
+                options=CaseOptions(
+                    warmup=matrix.warmup,
+                    tolerance=matrix.tolerance,
+                    xnnpack=xnnpack,
+                    kernels=kernels,
+                    runtime=matrix.runtime,
+                    timing=matrix.timing,
+                    policy=matrix.policy,
+                    affinity=matrix.affinity,
+                    delegate=matrix.delegate,
+                    board_python=matrix.board_python,
+                ).of_engine(engine),
             )
 
 
-def _excluded(suite: SuiteFile, matrix: Matrix, board: str, model: str, engine: str) -> bool:
-    return any(
-        fnmatchcase(board, each.board) and fnmatchcase(model, each.model) and fnmatchcase(engine, each.engine)
-        for each in (*suite.exclude, *matrix.exclude)
+def matches(pattern: Pattern, case: PlannedCase) -> bool:
+    """Whether an exclusion leaves the case out."""
+    return (
+        fnmatchcase(case.board, pattern.board)
+        and fnmatchcase(case.model_name, pattern.model)
+        and fnmatchcase(case.engine, pattern.engine)
     )
 
 
@@ -137,12 +169,12 @@ def _boards(pattern: str) -> list[Board]:
     return [load_board(board_id) for board_id in known_boards() if fnmatchcase(board_id, pattern)]
 
 
-def _models(suite: SuiteFile, pattern: str) -> list[Path]:
+def _models(suite: Suite, pattern: str) -> list[Path]:
     """Models of the zoo by name, else files beside the suite file."""
     names = [model.name for model in list_models() if fnmatchcase(model.name, pattern)]
     if names:
         return [resolve_model(name) for name in names]
-    folder = Path(suite.folder)
+    folder = suite.folder
     if any(character in pattern for character in "*?"):
         found = sorted(folder.glob(pattern)) if not Path(pattern).is_absolute() else []
         if not found:

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchrunner.store import new_run_id
 from benchrunner.suite import journal as journals
 from benchrunner.suite.engine import Options, Suite
-from benchrunner.suite.plan import Plan, PlannedCase
+from benchrunner.suite.plan import Plan, planned_from
 
 
 class Quiet:
@@ -27,7 +27,7 @@ class Quiet:
 
 def main() -> None:
     results, stored = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
-    cases = tuple(PlannedCase(**case | {"faults": tuple(case["faults"])}) for case in stored["cases"])
+    cases = tuple(map(planned_from, stored["cases"]))
     plan = Plan(**stored | {"cases": cases})
     suite_run = journals.unfinished(results, plan)
     journal = None

@@ -72,7 +72,11 @@ def test_the_plans_hash_follows_the_cases_and_the_files(tmp_path: Path) -> None:
         (f'name = ""\ncase_deadline_s = 0\n{MATRIX}', "case_deadline_s: expected 1 or more, found 0"),
         ('name = "n"\nmatrix = []\n', "at least one"),
         (f'name = "n"\ntarget = "board"\n{MATRIX}', '"real" or "emulate" or "sim"'),
-        (f'name = "n"\nfolder = "x"\n{MATRIX}', "folder: expected no such key"),
+        (f'name = "n"\nfolder = "x"\n{MATRIX}', "folder: expected one of the keys (?!.*folder,).*, found"),
+        (f'name = "n"\n{MATRIX}starts = []\n', r"night.toml:5:1: .*starts: expected at least one"),
+        (f'name = "n"\n{MATRIX}affinity = "x"\n', r"affinity: expected CPUs such as 0 or 0-1,3"),
+        (f'name = "n"\n{MATRIX}xnnpack = ["yes"]\n', r'xnnpack\[0\]: expected "on" or "off"'),
+        (f'name = "n"\n{MATRIX}warmup = -1\n', "warmup: expected 0 or more"),
         ('name = n', "expected valid TOML"),
     ],
 )  # fmt: skip
