@@ -34,10 +34,8 @@ from benchrunner.compare.verdict import Verdict  # noqa: E402
 from benchrunner.history import CellKey, Point  # noqa: E402
 from benchrunner.history.entries import pack  # noqa: E402
 
-STARTS, INFERENCES = (
-    int(os.environ.get("STARTS", "5")),
-    7,
-)  # of a night; more inferences of a start change nothing, its level is what varies
+STARTS = int(os.environ.get("STARTS", "5"))  # of a night
+INFERENCES = 7  # of a start; more of them change nothing, its level is what varies
 WITHIN = 0.003
 BASE_NS = 20_000_000
 CANARY = "canary"

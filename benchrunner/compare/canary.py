@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from benchrunner import metrics
@@ -28,6 +29,10 @@ class Canary:
 
     model: str
     points: tuple[Point, ...] = ()
+
+    @cached_property
+    def nights(self) -> list[Night]:
+        return nights_of(self.points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def divided(
     session = Night(after.points).session
     till = [
         night
-        for night in nights_of(canary.points)
+        for night in canary.nights
         if night.session == session or night.points[0].run_id < after.last.run_id
     ]
     if not till:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from benchrunner import metrics
 from benchrunner.compare.conditions import differences
@@ -25,7 +26,7 @@ class Night:
 
     points: tuple[Point, ...]
 
-    @property
+    @cached_property
     def value(self) -> float:
         return Side(self.points).median
 

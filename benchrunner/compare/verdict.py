@@ -51,7 +51,7 @@ class Side:
     def replicates(self) -> tuple[float, ...]:
         """The medians of the starts; of one start alone its samples."""
         if self.starts > 1:
-            return tuple(metrics.median(start) for point in self.points for start in point.starts)
+            return tuple(value for point in self.points for value in point.start_medians)
         return self.last.replicates
 
     @property

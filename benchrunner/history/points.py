@@ -69,12 +69,14 @@ class Point:
         """Which of the case's inputs each start ran with."""
         return tuple(index for _, index in json.loads(self.layout))
 
+    @cached_property
+    def start_medians(self) -> tuple[float, ...]:
+        return tuple(metrics.median(start) for start in self.starts)
+
     @property
     def replicates(self) -> tuple[float, ...]:
         """What statistics count: the medians of the starts, or the samples of the only one."""
-        if len(self.starts) > 1:
-            return tuple(metrics.median(start) for start in self.starts)
-        return self.starts[0]
+        return self.start_medians if len(self.starts) > 1 else self.starts[0]
 
     def _values(self) -> tuple[float, ...]:
         samples: Sequence[float] = unpack(self.sample_type, self.samples)

@@ -87,6 +87,37 @@ def test_the_gate_from_baseline_to_junit(results: Path, capsys: pytest.CaptureFi
     assert run("check", "2026-01-01", "--baseline", "main") == 0
 
 
+def test_the_gate_refuses_what_ran_elsewhere_and_says_so_in_one_line(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("baseline", "set", "main", "2026-01-01")
+    nights.save_night(results, 2, exact(7_700_000), place="desk-2")
+    capsys.readouterr()
+    assert run("check", "--baseline", "main") == 4
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ! conditions")]
+    assert "2 cells of 1 case not compared: place simulated -> desk-2; latency is +10.00 %" in line
+    assert run("check", "--baseline", "main", "--json") == 4
+    (found,) = json.loads(capsys.readouterr().out)["unlike"]
+    assert (found["differing"], found["cells"]) == ({"place": "simulated -> desk-2"}, 2)
+    assert run("check", "--baseline", "main", "--across", "place") == 3, "the same image counted otherwise"
+
+
+def test_a_canary_is_declared_later_and_the_level_stays(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("baseline", "set", "main", "2026-01-01")
+    assert run("baseline", "canary", "main", "other") == 2
+    assert "put it into the suite; there are fdmobilenet_0.25_128" in capsys.readouterr().err
+    assert run("baseline", "canary", "main", "fdmobilenet_0.25_128") == 0
+    assert "measured on stm32h747i-disco" in capsys.readouterr().out
+    assert run("baseline", "show", "main") == 0
+    printed = capsys.readouterr().out
+    assert "canary: fdmobilenet_0.25_128" in printed
+    assert f"runs: {nights.run_id(0)}" in printed
+    assert run("baseline", "canary", "main", "") == 0
+    assert capsys.readouterr().out == "canary of main: none\n"
+
+
 def test_the_gate_as_json(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("baseline", "set", "main", "2026-01-01")
     capsys.readouterr()

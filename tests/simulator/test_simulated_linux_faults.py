@@ -65,6 +65,9 @@ def test_settings_become_faults() -> None:
         ("tool_missing=vi", "expected one of benchmark_model", ""),
         ("hostile_answer=rude", "expected one of huge, binary, json", ""),
         ("governor_change", "expected a value", "governor_change=NAME"),
+        ("slow_model=other:1.05", "expected the beginning of a SHA-256, found 'other'", "slow_model=3fa97c:"),
+        ("slow_model=3fa97c:0", "expected a positive number, found '0'", "slow_model=3fa97c:1.05"),
+        ("slow_model=3fa97c", "slow_model=3fa97c: ", "slow_model=3fa97c:1.05"),
     ],
 )
 def test_a_wrong_setting_names_itself_and_what_it_takes(setting: str, message: str, hint: str) -> None:
