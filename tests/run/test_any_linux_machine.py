@@ -128,6 +128,20 @@ def test_a_board_with_little_more_than_a_shell_is_enough(tmp_path: Path) -> None
     assert "--board-python" in without.hint
 
 
+def test_a_python_that_does_not_know_the_runners_language_is_called_too_old(tmp_path: Path) -> None:
+    """As 3.6 and 2.7 do: they stumble over its first lines."""
+    old = tmp_path / "python"
+    text = "SyntaxError: future feature annotations is not defined"
+    old.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{text}' >&2\nexit 1\n")
+    old.chmod(0o755)
+
+    result = case(tmp_path, python=str(old))
+
+    assert result.measurement.outcome is Outcome.FAILED
+    assert f"{str(old)!r} on the board is older than Python 3.8: {text}" in result.measurement.reason
+    assert "--board-python" in result.hint
+
+
 def test_our_own_words_mean_the_same_to_fish_and_csh() -> None:
     """fish takes a backslash for its own also between single quotes, csh a `!` and the end of a line."""
     for word in [*ending_words(5), *watched([FIND]), *(word for tool in HASH_TOOLS for word in tool)]:

@@ -65,6 +65,11 @@ def died(where: str, python: str, status: int, said: str, last: str, *, started:
             f"{where}: the runner was killed after {last} (status {status})",
             hint="the kernel kills what takes too much memory: `dmesg` on the board tells",
         )
+    if not started and "SyntaxError" in said:
+        return BoardError(
+            f"{where}: {python!r} on the board is older than Python 3.8: {said[-120:]}",
+            hint="name a newer one with --board-python",
+        )
     words = said or "it printed nothing"
     return BoardError(
         f"{where}: the runner died after {last} (status {status}): {words}",
