@@ -168,8 +168,9 @@ def test_one_view_has_every_board_with_the_same_definition_of_latency() -> None:
 
 def test_the_latest_rows_keep_each_way_of_executing_a_model() -> None:
     ways = [factory.linux(case={"execution_engine": way}) for way in ("1 CPU", "2 CPU", "NPU/GPU", "2 CPU")]
-    kept = latest([row_of(measurement, run_id=str(n)) for n, measurement in enumerate(ways)])
-    assert [(row.run_id, row.execution_engine) for row in kept] == [
+    run_ids = [f"20260101T00000{number}Z-00000000" for number in range(len(ways))]
+    kept = latest([row_of(way, run_id=run_id) for way, run_id in zip(ways, run_ids, strict=True)])
+    assert [(str(run_ids.index(row.run_id)), row.execution_engine) for row in kept] == [
         ("0", "1 CPU"), ("2", "NPU/GPU"), ("3", "2 CPU"),
     ]  # fmt: skip
 
