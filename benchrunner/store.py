@@ -106,7 +106,8 @@ def is_ahead(run_id: str, now: datetime | None = None) -> bool:
 
     A day is let pass: computers that share results may differ.
     """
-    return run_id[:16] > f"{(now or _now()) + timedelta(days=1):%Y%m%dT%H%M%SZ}"
+    until = (now or _now()) + timedelta(days=1)
+    return _RUN_ID.fullmatch(run_id) is not None and run_id[:16] > f"{until:%Y%m%dT%H%M%SZ}"
 
 
 def _now() -> datetime:
@@ -120,7 +121,7 @@ def clock_warning(folder: Path, run_id: str) -> str:
     except OSError:
         return ""
     newest = max(days, default="")
-    if not newest or not is_ahead(newest.replace("-", "") + "T000000Z", _time_of(run_id)):
+    if not newest or not is_ahead(newest.replace("-", "") + "T000000Z-00000000", _time_of(run_id)):
         return ""
     return (
         f"the clock of this computer says {record_path(folder, run_id).parent.name}, and {folder} has "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from benchrunner.cli import terminal
 from benchrunner.cli.progress import Progress
 from benchrunner.errors import ExitStatus
 
@@ -69,7 +68,7 @@ def show(result: AccuracyResult, *, as_json: bool) -> int:
     if as_json:
         click.echo(result.path.read_text().rstrip("\n"))
     else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        width = terminal.width()
         click.echo(text.layout(accuracy_table([StoredAccuracy(result.path, document, False)]), width))
         click.echo("\n".join(describe(document)))
     compared = document.comparison

@@ -10,6 +10,7 @@ import click
 
 from benchrunner.cli.results import folder_option, opened, store_option
 from benchrunner.errors import UsageError
+from benchrunner.wording import counted
 
 
 @click.group(
@@ -52,8 +53,8 @@ def set_(name: str, runs: str, folder: Path, shared: str | None, canary: str, no
         limits = gate.limits_of(history, run_ids, Settings())
         baseline = Baseline(name, tuple(run_ids), _now(), note, canary, limits=limits)
         path = save_baseline(folder, baseline)
-    cells = len({point.key.cell_id for point in points})
-    click.echo(f"{path}: {len(run_ids)} runs, {cells} cells, noise learned for {len(limits)}")
+    cells = counted(len({point.key.cell_id for point in points}), "cell")
+    click.echo(f"{path}: {counted(len(run_ids), 'run')}, {cells}, noise learned for {len(limits)}")
 
 
 @command.command("canary")
@@ -84,7 +85,8 @@ def list_(folder: Path) -> None:
 
     for name in list_baselines(folder):
         baseline = load_baseline(folder, name)
-        click.echo(f"{name}  {baseline.created_at}  {len(baseline.run_ids)} runs  {baseline.note}".rstrip())
+        runs = counted(len(baseline.run_ids), "run")
+        click.echo(f"{name}  {baseline.created_at}  {runs}  {baseline.note}".rstrip())
 
 
 @command.command("show")
@@ -100,7 +102,7 @@ def show(name: str, folder: Path) -> None:
     click.echo(f"runs: {', '.join(baseline.run_ids)}")
     if baseline.canary:
         click.echo(f"canary: {baseline.canary}")
-    click.echo(f"noise learned for {len(baseline.limits)} cells")
+    click.echo(f"noise learned for {counted(len(baseline.limits), 'cell')}")
     for one in baseline.triage:
         click.echo(
             one_line(f"{one.state}: {one.label} at {one.run_id} ({one.revisions}) {one.note}".rstrip())

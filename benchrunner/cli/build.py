@@ -10,6 +10,7 @@ import click
 
 from benchrunner.cli.parameters import BoardId, ModelName
 from benchrunner.errors import UsageError
+from benchrunner.wording import counted
 
 _KINDS = ("gcc", "zig")
 
@@ -91,7 +92,9 @@ def command(
         if as_json:
             click.echo(json.dumps({"folder": str(folder), "arena_bytes": plan.arena_bytes}, indent=2))
         else:
-            click.echo(f"{folder}: {len(project.files)} files; activations {plan.arena_bytes:,} bytes")
+            click.echo(
+                f"{folder}: {counted(len(project.files), 'file')}; activations {plan.arena_bytes:,} bytes"
+            )
         return
     toolchain = find_toolchain(ToolchainKind(compiler) if compiler else None)
     click.echo(f"compiler: {toolchain.title}", err=True)

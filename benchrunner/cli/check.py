@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
+from benchrunner.cli import terminal
 from benchrunner.cli.outputs import write_output
 from benchrunner.cli.results import across_option, folder_option, opened, store_option
 
@@ -75,6 +74,6 @@ def command(
     if as_json:
         click.echo(comparison.report_json(report), nl=False)
     else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        width = terminal.width()
         click.echo(comparison.report_text(report, width, as_markdown=as_markdown), nl=False)
     return report.status

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
+from benchrunner.cli import terminal
 from benchrunner.cli.results import across_option, folder_option, opened, store_option
 from benchrunner.errors import ExitStatus, UsageError
+from benchrunner.wording import counted
 
 
 @click.command(
@@ -70,9 +70,9 @@ def command(
         table = comparison.comparison_table(found, f"{before} and {after}", all_cells=all_cells)
         same = sum(one.verdict is Verdict.SAME for one in found)
         if table.rows:
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            width = terminal.width()
             laid_out = markdown.layout(table) if layout == "markdown" else text.layout(table, width)
             click.echo(laid_out, nl=False)
-        click.echo(f"{same} of {len(found)} cells are the same")
+        click.echo(f"{same} of {counted(len(found), 'cell')} the same")
     unsure = (Verdict.UNLIKE, Verdict.INCONCLUSIVE, Verdict.SUSPECT, Verdict.MISSING)
     return ExitStatus.INCONCLUSIVE if any(one.verdict in unsure for one in found) else ExitStatus.GOOD

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from benchrunner.cli.results import folder_option, opened, store_option
+from benchrunner.wording import counted
 
 
 @click.command(
@@ -31,4 +32,4 @@ def command(folder: Path, shared: str | None, content: str, out: Path) -> None:
 
     with opened(folder, shared) as history:
         count = export(history, out, Content(content))
-    click.echo(f"{out}: {count} rows", err=True)
+    click.echo(f"{out}: {counted(count, 'row')}", err=True)

@@ -10,6 +10,7 @@ import click
 
 from benchrunner.cli.results import folder_option, opened, store_option
 from benchrunner.errors import UsageError
+from benchrunner.wording import counted
 
 if TYPE_CHECKING:
     from benchrunner.compare.nights import Era
@@ -90,7 +91,7 @@ def _print(key: CellKey, found: list[Era]) -> None:
         edges = [0, *(step.change.index for step in era.steps), len(era.nights)]
         click.echo(
             f"  {first.date}  {shown(level(era.nights[: edges[1]]), key.unit)}"
-            f"  ({len(era.nights)} night{'s' if len(era.nights) > 1 else ''} to {last.date})"
+            f"  ({counted(len(era.nights), 'night')} to {last.date})"
         )
         for step in era.steps:
             change = step.change

@@ -11,6 +11,7 @@ import click
 from benchrunner.errors import ExitStatus, UsageError
 from benchrunner.lint import Severity, lint_documents
 from benchrunner.lint.inventory import inventory
+from benchrunner.wording import counted
 
 _MAX_BYTES = 16 << 20
 
@@ -41,9 +42,9 @@ def command(files: tuple[Path, ...], strict: bool, as_json: bool) -> int:
             click.echo(str(found))
     errors = sum(found.severity is Severity.ERROR for found in findings)
     rows = sum(len(table.rows) for table in tables)
-    click.echo(
-        f"{len(tables)} tables, {rows} rows: {errors} errors, {len(findings) - errors} warnings", err=True
-    )
+    found_in = f"{counted(len(tables), 'table')}, {counted(rows, 'row')}"
+    warnings = counted(len(findings) - errors, "warning")
+    click.echo(f"{found_in}: {counted(errors, 'error')}, {warnings}", err=True)
     if not tables:
         raise UsageError(
             f"{', '.join(documents)}: no performance table found",

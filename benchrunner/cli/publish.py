@@ -15,6 +15,7 @@ from benchrunner.errors import ExitStatus, StoreError
 from benchrunner.publish.blocks import difference
 from benchrunner.publish.document import TABLES, publish, read_document
 from benchrunner.report.style import Style
+from benchrunner.wording import counted
 
 _EPILOG = f"""\b
 Mark where a table belongs; what stands between the markers is replaced:
@@ -77,7 +78,7 @@ def _publish(files: tuple[Path, ...], sources: tuple[Path, ...], *, check: bool)
     stale = False
     for file, text, new, blocks in made:
         if new == text:
-            click.echo(f"{file}: {len(blocks)} tables, up to date", err=True)
+            click.echo(f"{file}: {counted(len(blocks), 'table')}, up to date", err=True)
         elif check:
             stale = True
             click.echo(difference(file, text, new))
@@ -89,5 +90,5 @@ def _publish(files: tuple[Path, ...], sources: tuple[Path, ...], *, check: bool)
                     f"{file}: cannot be written: {error.strerror or error}",
                     hint=f"free space on, or get write access to, {file.parent}; --check shows the change",
                 ) from error
-            click.echo(f"{file}: {len(blocks)} tables, written", err=True)
+            click.echo(f"{file}: {counted(len(blocks), 'table')}, written", err=True)
     return ExitStatus.FAILED if stale else ExitStatus.GOOD

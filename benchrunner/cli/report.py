@@ -10,6 +10,7 @@ import click
 from benchrunner.cli.outputs import write_output
 from benchrunner.cli.results import opened
 from benchrunner.errors import StoreError, UsageError
+from benchrunner.wording import counted
 
 if TYPE_CHECKING:
     from benchrunner.pages.gather import Content
@@ -53,7 +54,7 @@ def command(
 
     data = page(content).encode()
     write_output(out, data)
-    click.echo(f"{out}: {len(content.cards)} cases, {len(data) / 1e6:.2f} MB", err=True)
+    click.echo(f"{out}: {counted(len(content.cards), 'case')}, {len(data) / 1e6:.2f} MB", err=True)
 
 
 @click.command(epilog=_EPILOG)
@@ -73,7 +74,7 @@ def site(folder: Path, results: Path, title: str, baseline: str | None) -> None:
             f"{folder}: cannot be written: {error.strerror}", hint="choose another folder"
         ) from error
     for each in written:
-        click.echo(f"{each.path}: {each.cases} cases", err=True)
+        click.echo(f"{each.path}: {counted(each.cases, 'case')}", err=True)
 
 
 def _content(results: Path, title: str, baseline: str | None, suite: str | None) -> Content:

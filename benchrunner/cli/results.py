@@ -111,7 +111,7 @@ class _Reading:
     def __call__(self, done: int, total: int) -> None:
         if self._progress is None and time.monotonic() - self._began_s >= _WORTH_A_LINE_S:
             self._progress = Progress()
-            self._progress.step("index", f"of {self._folder}, {total} new documents")
+            self._progress.step("index", f"of {self._folder}, {counted(total, 'new document')}")
         if self._progress is not None:
             self._progress.update(done, total, "documents")
 

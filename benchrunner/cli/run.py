@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchrunner.cli import terminal
 from benchrunner.cli.linux_options import given, linux_options, options_of
 from benchrunner.cli.parameters import BoardId, ModelName
 from benchrunner.cli.progress import Progress
@@ -256,7 +256,7 @@ def _show(result: CaseResult, *, as_json: bool) -> None:
     else:
         click.echo(run_summary(result.measurement))
         click.echo()
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        width = terminal.width()
         click.echo(format_tables([result.measurement], width))
     if result.path is None:
         click.echo(f"error: the result is not stored: {result.problem}", err=True)

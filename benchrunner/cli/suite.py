@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from benchrunner.cli import terminal
 from benchrunner.cli.outputs import write_output
 from benchrunner.cli.results import across_option
 from benchrunner.errors import ExitStatus
+from benchrunner.wording import counted
 
 if TYPE_CHECKING:
     from benchrunner.cli.again import AgainByCommand
@@ -98,7 +98,7 @@ def command(
         click.echo(f"warning: {line}", err=True)
     if only_list:
         for case in plan.cases:
-            click.echo(f"{case.number:>4}  {case.target:<8} {case.title}  {case.runs} runs")
+            click.echo(f"{case.number:>4}  {case.target:<8} {case.title}  {counted(case.runs, 'run')}")
         click.echo(_counted(plan), err=True)
         return ExitStatus.GOOD
 
@@ -126,7 +126,7 @@ def command(
         before, suite_run = len(journal.finished()), journal.suite_run
         click.echo(
             f"suite {plan.name}: {_counted(plan)}, run {suite_run}"
-            + (f", going on after {before} finished cases" if going_on else ""),
+            + (f", going on after {counted(before, 'finished case')}" if going_on else ""),
             err=True,
         )
         progress = SuiteProgress(len(plan.cases), before)
@@ -143,20 +143,21 @@ def command(
         write_output(junit_file, junit(journal, found, regressions, lab_faults))
     if json_file is not None:
         write_output(json_file, summary(journal, found, report).encode())
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal.width()
     click.echo(render([result.row for result in found], Kind.LATENCY, Layout.TEXT, width), nl=False)
     if report is not None:
         click.echo("\n" + report_text(report, width), nl=False)
     kept.prune(results, lambda: pinned(results))
     bad = [result for result in found if not result.good]
-    click.echo(f"{len(found) - len(bad)} of {len(plan.cases)} cases good; run {suite_run}", err=True)
+    click.echo(
+        f"{len(found) - len(bad)} of {counted(len(plan.cases), 'case')} good; run {suite_run}", err=True
+    )
     status = exit_status(found, {row.case.number: row.exit_status for row in rows})
     return worst((status, *([report.status] if report else [])))
 
 
 def _counted(plan: Plan) -> str:
-    cases, boards = len(plan.cases), len(plan.boards())
-    return f"{cases} case{'s' * (cases != 1)} on {boards} board{'s' * (boards != 1)}"
+    return f"{counted(len(plan.cases), 'case')} on {counted(len(plan.boards()), 'board')}"
 
 
 def _judge(

@@ -13,6 +13,7 @@ from benchrunner.record import Outcome
 from benchrunner.report.cells import one_line
 from benchrunner.suite.engine import CaseRow
 from benchrunner.suite.lanes import Lane
+from benchrunner.wording import counted
 
 _SHOWN_LANES = 16  # more rows than this are no longer read, and cost a core at a few hertz
 _LOG_EVERY_S = 60.0  # off a terminal: a line now and then, so that a log shows that something moves
@@ -44,7 +45,7 @@ class SuiteProgress:
         if not self._live:
             if time.monotonic() - self._logged_s >= _LOG_EVERY_S:
                 self._logged_s = time.monotonic()
-                self._print(f"{len(busy)} boards at work, {waiting} cases waiting")
+                self._print(f"{counted(len(busy), 'board')} at work, {counted(waiting, 'case')} waiting")
             return
         now_s = time.monotonic()
         width = shutil.get_terminal_size().columns
@@ -53,8 +54,8 @@ class SuiteProgress:
             case = lane.case
             model = case.model_name if case else ""
             lines.append(f"  {lane.name:<24.24} {model:<32.32} {now_s - lane.began_s:>6.0f} s  {lane.step}")
-        more = f", {len(busy) - _SHOWN_LANES} more boards" if len(busy) > _SHOWN_LANES else ""
-        lines.append(f"  {self._done} of {self._total} cases done, {waiting} waiting{more}")
+        more = f", {counted(len(busy) - _SHOWN_LANES, 'more board')}" if len(busy) > _SHOWN_LANES else ""
+        lines.append(f"  {self._done} of {counted(self._total, 'case')} done, {waiting} waiting{more}")
         self._erase()
         self._stream.write("".join(f"{one_line(line)[: width - 1]}\n" for line in lines))
         self._stream.flush()

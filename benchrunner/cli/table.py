@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
 from benchrunner import table
+from benchrunner.cli import terminal
 from benchrunner.cli.results import rows_of
 from benchrunner.errors import UsageError
 from benchrunner.report import Kind, Layout, render
@@ -56,5 +55,5 @@ def command(results: tuple[Path, ...], kind: str, layout: str, latest: bool) -> 
         )
     if latest:
         rows = table.latest(rows)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal.width()
     click.echo(render(rows, Kind(kind), Layout(layout), width), nl=False)

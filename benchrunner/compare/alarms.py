@@ -9,6 +9,7 @@ from benchrunner.compare.baselines import Baseline
 from benchrunner.compare.canary import TIMES
 from benchrunner.compare.finding import Finding
 from benchrunner.compare.verdict import Verdict
+from benchrunner.wording import counted
 
 _BOARD_CELLS = 3  # fewer cells of a board that move together may be chance
 
@@ -67,7 +68,9 @@ def alarms(findings: Sequence[Finding]) -> Iterator[Alarm]:
     else:
         for board, found in whole.items():
             cases = len({one.key.case for one in found})
-            yield Alarm("board", f"{board}: {cases} of {len(judged[board])} cases moved", tuple(found))
+            yield Alarm(
+                "board", f"{board}: {cases} of {counted(len(judged[board]), 'case')} moved", tuple(found)
+            )
     for board, found in boards.items():
         if board not in whole:
             for case in dict.fromkeys(one.key.case for one in found):

@@ -10,6 +10,7 @@ from benchrunner.errors import StoreError, UsageError
 from benchrunner.history import schema
 from benchrunner.history.database import Database
 from benchrunner.history.entries import Value
+from benchrunner.wording import counted
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -143,7 +144,7 @@ def contribute(local: Database, shared: Database) -> list[str]:
     other = sorted(run_id for run_id in mine.keys() & theirs.keys() if mine[run_id] != theirs[run_id])
     if not other:
         return []
-    return [f"{len(other)} runs ({other[0]} ...) differ from those of the same id in the shared store"]
+    return [f"{counted(len(other), 'run')} ({other[0]} ...) unlike those of the same id in the shared store"]
 
 
 def columns_stamp() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchrunner.pages.markup import Markup, join, tag
+from benchrunner.wording import counted
 
 _WIDTH, _LEFT, _RIGHT = 640.0, 96.0, 12.0
 _PLOT = _WIDTH - _LEFT - _RIGHT
@@ -52,7 +53,7 @@ def strips(starts: Sequence[Sequence[float]], unit: str, median: float) -> Marku
             shapes.append(tag("circle", cx=_round(_x(value, low, high)), cy=_round(y + shift), r=2.2))
     x = _round(_x(median, low, high))
     shapes.append(tag("line", x1=x, x2=x, y1=2, y2=height - 26, class_="rule"))
-    return _svg(height, f"distribution of {len(samples)} samples", shapes)
+    return _svg(height, f"distribution of {counted(len(samples), 'sample')}", shapes)
 
 
 def history(
@@ -89,7 +90,7 @@ def history(
     for index in sorted({0, len(values) - 1}):
         anchor = "start" if index == 0 and len(values) > 1 else "end" if len(values) > 1 else "middle"
         shapes.append(tag("text", labels[index], x=x(index), y=height - 8, text_anchor=anchor))
-    return _svg(height, f"history of {len(values)} results", shapes)
+    return _svg(height, f"history of {counted(len(values), 'result')}", shapes)
 
 
 def bars(rows: Sequence[tuple[str, float]], unit: str) -> Markup:
@@ -105,7 +106,7 @@ def bars(rows: Sequence[tuple[str, float]], unit: str) -> Markup:
         shapes.append(tag("text", name, x=_LEFT + 60, y=y + 11, text_anchor="end"))
         shapes.append(tag("rect", x=_LEFT + 68, y=y, width=max(0.5, length), height=12))
         shapes.append(tag("text", label, x=_round(_LEFT + 74 + length), y=y + 11))
-    return _svg(height, f"time of {len(rows)} layers", shapes)
+    return _svg(height, f"time of {counted(len(rows), 'layer')}", shapes)
 
 
 def stack(parts: Sequence[tuple[str, int]], limit: int | None = None) -> Markup:
@@ -159,7 +160,7 @@ def scatter(points: Sequence[tuple[float, float, str, bool]], x_unit: str, y_uni
                 class_="best" if best else None,
             )
         )
-    return _svg(height, f"{len(points)} cases", shapes)
+    return _svg(height, counted(len(points), "case"), shapes)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:

@@ -11,6 +11,7 @@ from benchrunner.pages.gather import Card, Content
 from benchrunner.record import Outcome
 from benchrunner.report import markdown
 from benchrunner.report.cells import made_table
+from benchrunner.wording import counted
 
 _MOST = 50  # rows of a part; a comment has 65 536 characters
 
@@ -20,7 +21,7 @@ def comment(content: Content) -> str:
     judged = [one for one in content.cards if one.findings]
     counts = Counter(map(verdict_of, judged)) if judged else Counter(one.row.outcome for one in content.cards)
     head = ", ".join(f"**{count}** {word}" for word, count in sorted(counts.items()))
-    lines = [f"## {content.title}", "", f"{len(content.cards)} cases: {head}", ""]
+    lines = [f"## {content.title}", "", f"{counted(len(content.cards), 'case')}: {head}", ""]
     serious = [each.value for each in (*BAD, *UNSURE)]
     first = [
         one

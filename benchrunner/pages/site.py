@@ -11,6 +11,7 @@ from benchrunner.durable import write_atomic
 from benchrunner.pages.gather import Content
 from benchrunner.pages.markup import Markup, tag
 from benchrunner.pages.page import page
+from benchrunner.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +48,4 @@ def write_site(folder: Path, content: Content) -> list[Written]:
 def _links(content: Content, boards: Sequence[str]) -> Markup:
     names = {one.row.board: one.row.board_name for one in content.cards}
     links = [tag("li", tag("a", names[board], href=f"boards/{board}.html")) for board in boards]
-    return tag("details", tag("summary", f"{len(boards)} boards"), tag("div", tag("ul", *links)))
+    return tag("details", tag("summary", counted(len(boards), "board")), tag("div", tag("ul", *links)))

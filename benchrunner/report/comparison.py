@@ -11,6 +11,7 @@ from benchrunner.compare.finding import Finding
 from benchrunner.compare.verdict import Side
 from benchrunner.report import markdown, text
 from benchrunner.report.cells import Table, duration, kibibytes, one_line
+from benchrunner.wording import counted
 
 HEADER = ("Case", "Metric", "Before", "After", "Change", "95 % interval", "Limit", "Verdict", "Why")
 
@@ -26,7 +27,7 @@ def report_table(report: Report, *, all_cells: bool = False) -> Table:
     shown = [one for one in report.findings if all_cells or one.verdict is not Verdict.SAME]
     rows = tuple(tuple(one_line(cell) for cell in _row(one.comparison, _why(one))) for one in shown)
     same = len(report.findings) - len(shown)
-    notes = (f"{same} further cells are the same",) if same else ()
+    notes = (f"the same: {counted(same, 'further cell')}",) if same else ()
     return Table(f"Against baseline {one_line(report.baseline.name)}", HEADER, rows, notes)
 
 

@@ -23,6 +23,7 @@ from benchrunner.suite.lanes import Lane
 from benchrunner.suite.plan import PlannedCase
 from benchrunner.suite.rows import not_run
 from benchrunner.suite.worker import Done, Order, Refused, Step
+from benchrunner.wording import counted
 
 RUNNER: Final = "benchrunner.suite.case:run"
 _PRELOADED: Final = (
@@ -241,7 +242,7 @@ class Suite:
             self._row_without_record(order.case, summary, order, exit_status, duration_s)
         lane.failures = lane.failures + 1 if exit_status == ExitStatus.BOARD else 0
         if lane.failures >= self._plan.failures_of_a_board:
-            lane.set_aside = f"{lane.failures} failures in a row, the last: {summary}"
+            lane.set_aside = f"{counted(lane.failures, 'failure')} in a row, the last: {summary}"
             lane.end()
             self._listener.note(f"{lane.name} is set aside: {lane.set_aside}")
 

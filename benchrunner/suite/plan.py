@@ -16,6 +16,7 @@ from benchrunner.board import board_ids as known_boards
 from benchrunner.errors import ModelError, UsageError
 from benchrunner.suite.file import Matrix, Pattern, Suite, Target
 from benchrunner.suite.options import CaseOptions
+from benchrunner.wording import counted
 from benchrunner.zoo import list_models, resolve_model
 
 
@@ -40,7 +41,7 @@ class PlannedCase:
     @property
     def title(self) -> str:
         options = [f"x{self.starts}"] if self.starts > 1 else []
-        options += [f"{self.threads} threads"] if self.threads > 1 else []
+        options += [counted(self.threads, "thread")] if self.threads > 1 else []
         options += [f"{name}={value}" for name, value in self.options.given().items()]
         return " ".join((self.board, self.engine, self.model_name, *options))
 

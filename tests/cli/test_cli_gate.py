@@ -41,7 +41,7 @@ def test_compare_prints_change_and_verdict(results: Path, capsys: pytest.Capture
     assert "17.5 ms" in printed.out
     assert "+1.00 %" in printed.out
     assert "regressed" in printed.out
-    assert printed.out.endswith("0 of 1 cells are the same\n")
+    assert printed.out.endswith("0 of 1 cell the same\n")
     assert printed.err == ""
 
 
@@ -75,7 +75,7 @@ def test_an_unknown_metric_is_a_usage_error(results: Path, capsys: pytest.Captur
 
 def test_the_gate_from_baseline_to_junit(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("baseline", "set", "main", "2026-01-01", "--note", "first") == 0
-    assert "1 runs, 8 cells" in capsys.readouterr().out
+    assert "1 run, 8 cells" in capsys.readouterr().out
     assert run("check", "--baseline", "main", "--junit", "gate.xml") == 1
     printed = capsys.readouterr().out
     assert "case: stm32h747i-disco aot fdmobilenet_0.25_128" in printed

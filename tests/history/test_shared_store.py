@@ -71,7 +71,7 @@ def test_results_are_added_once_and_never_changed(tmp_path: Path, url: str) -> N
     path.write_text(path.read_text().replace("7092000", "6092000"))
     with open_history(tmp_path, shared=url) as history:
         assert history.rows()[0].latency_median_ms == 17.73
-        assert "differ from those of the same id" in history.notes[0]
+        assert "unlike those of the same id" in history.notes[0]
 
 
 def test_text_that_the_database_cannot_keep_is_marked(tmp_path: Path, url: str) -> None:
@@ -136,9 +136,9 @@ def test_the_commands_take_the_store(
     nights.save_night(tmp_path / "a", 0)
     nights.save_night(tmp_path / "b", 1, changed)
     monkeypatch.setenv("BENCHRUNNER_STORE", url)
-    for lab, count in (("a", 1), ("b", 2)):
+    for lab, count in (("a", "1 row"), ("b", "2 rows")):
         out = tmp_path / f"{lab}.parquet"
         with pytest.raises(SystemExit) as caught:
             cli.main(["export", "--results", str(tmp_path / lab), "--out", str(out)])
         assert caught.value.code == 0
-        assert capsys.readouterr().err == f"{out}: {count} rows\n"
+        assert capsys.readouterr().err == f"{out}: {count}\n"

@@ -10,7 +10,8 @@ import pytest
 import record_factory as factory
 
 from benchrunner.record import BoardClass, CounterUnit, Fidelity, NotMeasured, Outcome, OutputCheck
-from benchrunner.report import Kind, Layout, cells, format_tables, render, run_summary
+from benchrunner.report import Kind, Layout, cells, format_tables, render, run_summary, text
+from benchrunner.report.tables import tables
 from benchrunner.table import Row, row_of
 
 GOLDEN = Path(__file__).parents[1] / "data" / "tables"
@@ -48,8 +49,31 @@ def test_a_narrow_terminal_gets_narrow_columns_with_whole_words() -> None:
     assert sorted(wide.replace("-", "").split()) == sorted(narrow.replace("-", "").split())
 
 
-def test_a_terminal_that_is_too_narrow_gets_the_narrowest_table() -> None:
-    assert format_tables(ALL, 40) == format_tables(ALL, 1)
+@pytest.mark.parametrize("width", [20, 40, 79])
+def test_a_terminal_that_is_too_narrow_for_columns_gets_a_list_for_each_row(width: int) -> None:
+    wide, lists = format_tables(ALL), format_tables(ALL, width)
+    assert max(map(len, lists.splitlines())) <= width
+    # Everything is there, in pieces; each row once has a name for each of its cells.
+    words = set(wide.replace("-", " ").split())
+    assert words
+    assert [word for word in words if len(word) < 5 and word not in lists] == []
+    rows = [row_of(measurement, run_id="r") for measurement in ALL]
+    names = [line for line in lists.splitlines() if line.startswith("Model")]
+    assert len(names) == sum(len(table.rows) for table in tables(rows, Kind.ALL))
+
+
+def test_a_list_has_name_and_value_beside_each_other() -> None:
+    table = cells.Table(
+        "Latency",
+        ("Model", "Inference time (ms)"),
+        (("a_very_long_name", "1 ms"), ("n", "2 ms")),
+        ("a note",),
+    )
+    assert text.layout(table, 25) == (
+        "Latency\nModel       a_very_long_n\n            ame\nInference   1 ms\ntime (ms)\n\n"
+        "Model       n\nInference   2 ms\ntime (ms)\n  a note\n"
+    )
+    assert text.layout(table, 40).splitlines()[1] == "Model             Inference time (ms)"
 
 
 def test_the_columns_are_those_of_the_st_model_zoo_and_fidelity() -> None:

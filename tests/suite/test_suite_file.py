@@ -103,5 +103,5 @@ def test_a_night_on_simulated_boards_ends_in_a_table(tmp_path: Path, monkeypatch
     ran = CliRunner().invoke(cli, ["suite", "night.toml", "--json", "s.json"], standalone_mode=False)
     assert ran.return_value == 0
     assert "16.95 ms" in ran.stdout
-    assert "1 of 1 cases good" in ran.stderr
+    assert "1 of 1 case good" in ran.stderr
     assert '"outcome": "ok"' in Path("s.json").read_text()
