@@ -162,6 +162,8 @@ class Rfc2217FarEnd(SocketFarEnd):
             except OSError:
                 pass
             self._connection.close()
+        else:
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for a client
         self._listener.close()
         self._thread.join(WAIT_S)
 
