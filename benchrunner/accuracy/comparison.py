@@ -19,7 +19,7 @@ class References:
     """The answers that may be right: that of the oracle, and on Linux boards of other kernel sets, too."""
 
     def __init__(self, oracle: Interpreter, others: Sequence[Interpreter] = ()) -> None:
-        self._oracle, self._dtype = oracle, oracle.outputs[0].dtype
+        self._dtype = oracle.outputs[0].dtype
         # The oracle's answer is there anyhow, and the slowest.
         self._others = [each for each in others if each.reference != oracle.reference]
         self.names = (oracle.reference, *(each.reference for each in self._others))

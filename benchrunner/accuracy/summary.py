@@ -121,7 +121,8 @@ def _board(request: AccuracyRequest, sessions: Sequence[dict[str, Any]]) -> Boar
     )
 
 
-def _class_by(source: Source, answer: Answer) -> int | None:
+def class_by(source: Source, answer: Answer) -> int | None:
+    """The class that it gave for the image; None where it was not asked."""
     match source:
         case Source.FLOAT_HOST:
             return answer.float_class
@@ -134,7 +135,7 @@ def _class_by(source: Source, answer: Answer) -> int | None:
 def _figures(classes: int, used: Sequence[Answer]) -> tuple[Figure, ...]:
     made = []
     for source in Source:
-        pairs = [(answer.label, _class_by(source, answer)) for answer in used]
+        pairs = [(answer.label, class_by(source, answer)) for answer in used]
         known = [(label, found) for label, found in pairs if found is not None]
         if known:
             made.append(figure(source, classes, known))
@@ -144,7 +145,7 @@ def _figures(classes: int, used: Sequence[Answer]) -> tuple[Figure, ...]:
 def _agreements(used: Sequence[Answer]) -> tuple[Agreement, ...]:
     made = []
     for first, second in ((Source.HOST, Source.DEVICE), (Source.FLOAT_HOST, Source.HOST)):
-        both = [a for a in used if _class_by(first, a) is not None and _class_by(second, a) is not None]
+        both = [a for a in used if class_by(first, a) is not None and class_by(second, a) is not None]
         if not both:
             continue
         bytewise = second is Source.DEVICE
@@ -153,7 +154,7 @@ def _agreements(used: Sequence[Answer]) -> tuple[Agreement, ...]:
                 first=first,
                 second=second,
                 images=len(both),
-                same_class=sum(_class_by(first, answer) == _class_by(second, answer) for answer in both),
+                same_class=sum(class_by(first, answer) == class_by(second, answer) for answer in both),
                 same_bytes=sum(answer.host_crc32 == answer.device_crc32 for answer in both)
                 if bytewise
                 else None,

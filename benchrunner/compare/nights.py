@@ -9,7 +9,7 @@ from functools import cached_property
 from benchrunner import metrics
 from benchrunner.compare.conditions import differences
 from benchrunner.compare.verdict import Side
-from benchrunner.history import History, Point
+from benchrunner.history import Point
 from benchrunner.statistics.changes import (
     Change,
     Modes,
@@ -114,11 +114,6 @@ def _era(points: Sequence[Point], reason: str, floor_percent: float, detector: s
         for change in ([] if modes else find(values, floor_percent))
     )
     return Era(tuple(nights), reason, steps, modes, drifting)
-
-
-def history_of(history: History, *words: str) -> list[tuple[Sequence[Point], str]]:
-    """The series of every cell that the words select, with its label."""
-    return [(history.series(key), key.label) for key in history.cells(*words)]
 
 
 def level(nights: Sequence[Night]) -> float:

@@ -13,7 +13,8 @@ from benchrunner.accuracy.document import (
     Source,
     StoredAccuracy,
 )
-from benchrunner.accuracy.journal import Answer, answers_in
+from benchrunner.accuracy.journal import answers_in
+from benchrunner.accuracy.summary import class_by
 from benchrunner.accuracy.table import percent
 from benchrunner.accuracy.text import comparison_line, stated_input
 from benchrunner.errors import StoreError
@@ -90,7 +91,7 @@ def _journal_lines(cell: AccuracyCell) -> Iterator[str]:
         yield f"  journal     {error.message}: the single answers are not there"
         return
     for figure in cell.figures:
-        said = [(answer.label, _class_by(figure.source, answer)) for answer in answers]
+        said = [(answer.label, class_by(figure.source, answer)) for answer in answers]
         count = sum(found is not None for _, found in said)
         right = sum(label == found for label, found in said)
         same = (count, right) == (figure.images, figure.right)
@@ -98,16 +99,6 @@ def _journal_lines(cell: AccuracyCell) -> Iterator[str]:
             f"  journal     {path}: {count} answers by {figure.source}, {right} right"
             f"{'' if same else ', which is NOT the figure'}"
         )
-
-
-def _class_by(source: Source, answer: Answer) -> int | None:
-    match source:
-        case Source.FLOAT_HOST:
-            return answer.float_class
-        case Source.HOST:
-            return answer.host_class
-        case Source.DEVICE:
-            return answer.device_class
 
 
 def _agreement_lines(document: AccuracyDocument, sources: set[Source]) -> Iterator[str]:
