@@ -163,10 +163,25 @@ def judge_night(
         change_percent=percent,
     )
     if better and not is_canary:
-        return Finding(suspect, threshold)  # good news needs no second opinion: it is no alarm either way
+        # Good news needs no second opinion: it is no alarm either way. But it must be more than scatter.
+        if _within_starts(suspect):
+            reason = "better than its nights by less than its starts scatter"
+            return Finding(replace(compared, verdict=Verdict.SAME, reason=reason), threshold)
+        return Finding(suspect, threshold)
     if rerun is None:
         return Finding(suspect, threshold, note="--confirm runs it again")
     return confirm(suspect, threshold, since, settings, rerun, told, relative, is_canary=is_canary)
+
+
+def _within_starts(found: Comparison) -> bool:
+    """Whether a change is smaller than what the interval of the two sides' starts leaves open.
+
+    By its width alone: against a canary, or the level of many nights, it has another middle.
+    """
+    if found.interval_percent is None or found.change_percent is None:
+        return False
+    low, high = found.interval_percent
+    return abs(found.change_percent) < (high - low) / 2
 
 
 def _threshold(past: Sequence[Night], key: CellKey, stored: Limit | None, settings: Settings) -> Threshold:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from benchrunner import config
+from benchrunner.board import BoardKind, load_board
 from benchrunner.config import Problem, close_matches
 from benchrunner.suite.file import Matrix, Pattern, Suite
 from benchrunner.suite.options import CaseOptions
@@ -28,6 +29,8 @@ def unused(suite: Suite) -> list[str]:
     of_matrix = [list(combinations(suite, matrix)) for matrix in suite.file.matrix]
     everything = [case for cases in of_matrix for case in cases]
     found = list(_patterns(("exclude",), suite.file.exclude, everything))
+    if suite.file.tune and everything and not any(_linux(case) for case in everything):
+        found.append(Problem(("tune",), "a case on a Linux board", "none"))
     for index, (matrix, cases) in enumerate(zip(suite.file.matrix, of_matrix, strict=True)):
         found += _patterns(("matrix", index, "exclude"), matrix.exclude, cases)
         found += _axes(("matrix", index), matrix, cases)
@@ -68,6 +71,10 @@ def _axes(where: tuple[str | int, ...], matrix: Matrix, cases: Sequence[PlannedC
             found = f"none: its engines are {', '.join(sorted(engines))}"
             yield Problem((*where, key), "a case whose engine takes this option", found)
     for key in ("starts", "threads"):
-        values = getattr(matrix, key)
-        if values != getattr(default, key) and cases and not {getattr(c, key) for c in cases} & set(values):
+        given = getattr(matrix, key) != getattr(default, key)
+        if given and cases and not any(_linux(case) for case in cases):
             yield Problem((*where, key), "a case on a Linux board", "none")
+
+
+def _linux(case: PlannedCase) -> bool:
+    return load_board(case.board).kind is BoardKind.LINUX

@@ -125,6 +125,21 @@ def test_a_faster_night_is_no_alarm(lab: Lab) -> None:
     assert (latency(report).verdict, report.status) == (Verdict.IMPROVED, 0)
 
 
+def test_a_better_night_within_the_scatter_of_its_starts_is_no_improvement(lab: Lab) -> None:
+    """Five starts of 5.5 to 10 ms, of which the night's median takes now one and now its neighbour."""
+
+    def starts(*of_starts: int) -> Measurement:
+        return nights.linux(nights.linux_latency(*([value] * 20 for value in of_starts)), case={"model": "m"})
+
+    for night in range(8):
+        middle = 20_000_000 if night in (0, 7) else 20_500_000
+        lab.night(starts(36_000_000, middle, 19_300_000, 20_600_000, 19_500_000), revision=f"{night:07x}")
+    found = latency(lab.check())
+    assert (found.verdict, found.comparison.reason) == (
+        Verdict.SAME, "better than its nights by less than its starts scatter",
+    )  # fmt: skip
+
+
 def test_without_the_baselines_image_its_nights_are_compared_and_that_is_said(lab: Lab) -> None:
     lab.night(noisy(noisy_nights(lab, 12), 1.03), image_sha256="ff" * 32)
     report = lab.check(rerun=restarts(1.03, keeps=False))

@@ -138,6 +138,8 @@ def said(tmp_path: Path, text: str) -> list[str]:
          "expected a case with all of these"),
         (MCU + 'engines = ["aot", "nbg"]\n', "5:19: matrix[0].engines[1]:", 'found "nbg"'),
         (MCU + "threads = [2]\n", "5:1: matrix[0].threads:", "a case on a Linux board"),
+        (MCU + "threads = [1, 2]\n", "5:1: matrix[0].threads:", "a case on a Linux board"),
+        (f"tune = true\n{MCU}", "2:1: tune:", "a case on a Linux board"),
         (LINUX + 'xnnpack = ["on"]\n', "5:1: matrix[0].xnnpack:", "its engines are tflite"),
     ],
 )  # fmt: skip
