@@ -58,25 +58,20 @@ class OpenSshServer:
 
     def connections(self) -> list[int]:
         """Process ids of the server's connections."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                fields = (
-                    (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else []
-                )
-            except OSError:
-                continue  # ended meanwhile
-            if len(fields) > 1 and int(fields[1]) == self.process.pid and fields[0] != "Z":
-                found.append(int(entry.name))
-        return found
+        return _servers_started_by(self.process.pid)
+
+    def processes(self) -> list[int]:
+        """All that hold the connections: those of an ordinary user have two each."""
+        found = self.connections()
+        return found + [child for each in found for child in _servers_started_by(each)]
 
     def drop_connections(self) -> int:
         """Kill every connection without a word, as a power cut does; returns how many there were."""
-        processes = self.connections()
-        for number in processes:
+        connections = self.connections()
+        for number in self.processes():
             with suppress(ProcessLookupError):  # ended meanwhile
                 os.kill(number, signal.SIGKILL)
-        return len(processes)
+        return len(connections)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -85,6 +80,20 @@ class OpenSshServer:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
+
+
+def _servers_started_by(parent: int) -> list[int]:
+    """Its children that are servers, too, and not the command of somebody who has logged in."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            text = (entry / "stat").read_text() if entry.name.isdigit() else ""
+        except OSError:
+            continue  # ended meanwhile
+        name, fields = text.partition("(")[2].rpartition(")")[0], text.rpartition(")")[2].split()
+        if len(fields) > 1 and int(fields[1]) == parent and fields[0] != "Z" and name.startswith("sshd"):
+            found.append(int(entry.name))
+    return found
 
 
 @contextmanager

@@ -340,7 +340,7 @@ def test_a_transfer_that_stands_still_ends_at_its_deadline(shell: SshShell, tmp_
 
 def test_a_server_that_stops_answering_ends_at_the_deadline(server: OpenSshServer, tmp_path: Path) -> None:
     shell = open_ssh(server.target(), soon())
-    processes = server.connections()
+    processes = server.processes()
     try:
         shell.run(["true"], soon())
         for process in processes:
