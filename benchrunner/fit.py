@@ -27,11 +27,15 @@ class Verdict(StrEnum):
     FITS = "fits"
     TIGHT = "tight"
     DOES_NOT_FIT = "does not fit"
+    UNKNOWN = "unknown"  # any Linux machine: how much it has nobody knows before it is reached
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """What one memory must hold. `least_bytes` is what no plan can go below."""
+    """What one memory must hold. `least_bytes` is what no plan can go below.
+
+    A capacity of 0 is not known.
+    """
 
     memory: str
     need_bytes: int
@@ -40,6 +44,8 @@ class MemoryNeed:
 
     @property
     def verdict(self) -> Verdict:
+        if not self.capacity_bytes:
+            return Verdict.UNKNOWN
         if self.least_bytes > self.capacity_bytes:
             return Verdict.DOES_NOT_FIT
         if self.need_bytes > _TIGHT_FRACTION * self.capacity_bytes:
@@ -49,7 +55,7 @@ class MemoryNeed:
     @property
     def shortfall_bytes(self) -> int:
         """How much is missing at the least; 0 where nothing is."""
-        return max(0, self.least_bytes - self.capacity_bytes)
+        return max(0, self.least_bytes - self.capacity_bytes) if self.capacity_bytes else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Fit:
     @property
     def verdict(self) -> Verdict:
         verdicts = {memory.verdict for memory in self.memories}
-        for verdict in (Verdict.DOES_NOT_FIT, Verdict.TIGHT):
+        for verdict in (Verdict.DOES_NOT_FIT, Verdict.UNKNOWN, Verdict.TIGHT):
             if verdict in verdicts:
                 return verdict
         return Verdict.FITS

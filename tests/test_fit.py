@@ -66,3 +66,9 @@ def test_a_linux_board_has_one_memory(cost: ModelCost) -> None:
     (ram,) = answer.memories
     assert ram.need_bytes == 131_412 + 81_920 + LINUX_ALLOWANCE_BYTES
     assert ram.capacity_bytes == linux.linux.ram_bytes
+
+
+def test_a_machine_whose_memory_nobody_knows_is_not_said_to_be_too_small(cost: ModelCost) -> None:
+    answer = fit(cost, load_board("linux"))
+    assert answer.verdict is Verdict.UNKNOWN
+    assert answer.memories[0].shortfall_bytes == 0

@@ -46,6 +46,7 @@ def summary(analysed: Sequence[Analysed]) -> str:
     """One line per model, and which of them are the same network."""
     rows = []
     for model, cost, fits in analysed:
+        known = sum(answer.verdict is not Verdict.UNKNOWN for answer in fits)
         fitting = sum(answer.verdict is Verdict.FITS for answer in fits)
         tight = sum(answer.verdict is Verdict.TIGHT for answer in fits)
         rows.append(
@@ -56,7 +57,7 @@ def summary(analysed: Sequence[Analysed]) -> str:
                 kib(cost.weight_bytes),
                 kib(cost.live.peak_bytes),
                 model.graph_sha256[:12],
-                f"{fitting} of {len(fits)}" + (f", {tight} tight" if tight else ""),
+                f"{fitting} of {known}" + (f", {tight} tight" if tight else ""),
             )
         )
     header = ("model", "MACs", "parameters", "weights", "live peak", "network", "boards it fits")
@@ -162,13 +163,16 @@ def _memories(answer: Fit) -> tuple[str, str, str]:
 
 
 def _need(memory: MemoryNeed) -> str:
-    return f"{kib(memory.need_bytes)} of {kib(memory.capacity_bytes)}"
+    capacity = kib(memory.capacity_bytes) if memory.capacity_bytes else "unknown"
+    return f"{kib(memory.need_bytes)} of {capacity}"
 
 
 def _why(memory: MemoryNeed) -> str:
     match memory.verdict:
         case Verdict.FITS:
             return ""
+        case Verdict.UNKNOWN:
+            return f"{memory.memory} is the machine's"
         case Verdict.DOES_NOT_FIT:
             return f"{memory.memory} is short by {kib(memory.shortfall_bytes)}"
         case Verdict.TIGHT if memory.need_bytes > memory.capacity_bytes:
