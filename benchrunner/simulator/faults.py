@@ -214,14 +214,20 @@ def _value(kind: str, text: str, steps: Collection[str]) -> object:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0.0 < number < float("inf"):
         raise ValueError(f"expected a positive number, found {text!r}")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text, 0)
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = 0
     if number < 1:
         raise ValueError(f"expected a positive whole number, found {text!r}")
     return number

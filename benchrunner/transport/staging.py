@@ -52,10 +52,11 @@ class Staging:
         self.folder = folder
 
     @classmethod
-    def open(cls, shell: Shell, deadline: Deadline) -> Self:
+    def open(cls, shell: Shell, deadline: Deadline, *, warnings: list[str] | None = None) -> Self:
         """Make a folder that others cannot read, and remove what dead runs of this computer have left.
 
-        It lies in ~/.cache where that exists and can be written to, else in /tmp.
+        It lies in ~/.cache where that exists and can be written to, else in /tmp. `warnings` is told where a
+        Ctrl-C came before its name did, and what was made may stay.
         """
         home = shell.run(["printenv", "HOME"], deadline).stdout.decode(errors="replace").rstrip("\n")
         places = [f"{home}/.cache"] if home.startswith("/") and "\n" not in home else []
@@ -71,8 +72,11 @@ class Staging:
                 if made.status == 0 and _FOLDER.fullmatch(folder.rpartition("/")[2]):
                     return cls(shell, folder, life)
                 said = made.stderr.decode(errors="replace").strip()
-        except BaseException:
+        except BaseException as error:
             _live.discard(life)
+            if isinstance(error, KeyboardInterrupt):
+                shell.leave_soon(error)
+                _remove_unnamed(shell, places, warnings)
             raise
         _live.discard(life)
         raise BoardError(
@@ -179,6 +183,18 @@ class Staging:
         if finished.status != 0:
             said = finished.stderr.decode(errors="replace").strip()
             raise BoardError(f"{self._shell.description}: {argv[0]}: status {finished.status}: {said}")
+
+
+def _remove_unnamed(shell: Shell, places: Sequence[str], warnings: list[str] | None) -> None:
+    """The folder that the board has perhaps made, before it said how it is called: its life is over."""
+    try:
+        _sweep(shell, places, Deadline(_REMOVE_S))
+    except BenchrunnerError as error:
+        if warnings is not None:
+            warnings.append(
+                f"an empty folder may still be on the board, in {' or '.join(places)}, until the next "
+                f"contact: {error.message}"
+            )
 
 
 def _sweep(shell: Shell, places: Sequence[str], deadline: Deadline) -> None:

@@ -9,15 +9,18 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from board_folder import board_folder, governor
 from local_shell import LocalShell
 
 from benchrunner.deadline import Deadline
-from benchrunner.errors import BoardError, LabError, MalformedMessageError
+from benchrunner.errors import BoardError, ConnectionLostError, LabError, MalformedMessageError
 from benchrunner.session.linux.tune import recover, tuned
+from benchrunner.transport.shell import Finished
 
 SHELLS = [["sh"], ["bash", "--posix"], *([["busybox", "sh"]] if shutil.which("busybox") else [])]
 HERE = Path(__file__).resolve().parents[1]
@@ -150,13 +153,59 @@ def test_a_governor_that_cannot_be_set_is_an_error_and_nothing_is_changed(tmp_pa
     governor(folder, 1).symlink_to("/proc/version")  # to be read, and not to be written, even by root
 
     with (
-        pytest.raises(BoardError, match="cannot be set to 'performance'"),
+        pytest.raises(BoardError, match=r"set to 'performance': .*/cpu1/cpufreq/scaling_governor cannot"),
         tuned(LocalShell(), Deadline(60), root=str(folder)),
     ):
         raise AssertionError
 
     assert governor(folder, 0).read_text() == "schedutil\n"
     assert not (folder / "run" / ".benchrunner-tune").exists()
+
+
+@pytest.mark.parametrize("comes", ["before", "after"])
+def test_ctrl_c_while_the_governor_is_set_gives_it_back(comes: str, tmp_path: Path) -> None:
+    class Interrupted(LocalShell):
+        left: BaseException | None = None
+
+        def run(self, argv: Sequence[str], deadline: Deadline, **further: Any) -> Finished:
+            if comes == "before" and "set" in argv:
+                raise KeyboardInterrupt
+            done = super().run(argv, deadline, **further)
+            if "set" in argv:
+                raise KeyboardInterrupt  # the board has done it, and its answer is on the way
+            return done
+
+        def leave_soon(self, interrupt: BaseException) -> None:
+            self.left = interrupt
+
+    folder, shell, warnings = board_folder(tmp_path), Interrupted(), list[str]()
+
+    with (
+        pytest.raises(KeyboardInterrupt) as stopped,
+        tuned(shell, Deadline(60), root=str(folder), warnings=warnings),
+    ):
+        raise AssertionError
+
+    assert shell.left is stopped.value
+    assert governors(folder) == {"schedutil"}
+    assert not (folder / "run" / ".benchrunner-tune").exists()
+    assert warnings == []
+
+
+def test_a_connection_lost_while_the_governor_is_set_is_told(tmp_path: Path) -> None:
+    class Lost(LocalShell):
+        def run(self, argv: Sequence[str], deadline: Deadline, **further: Any) -> Finished:
+            raise ConnectionLostError("gone")
+
+    warnings: list[str] = []
+    with (
+        pytest.raises(ConnectionLostError),
+        tuned(Lost(), Deadline(60), root=str(board_folder(tmp_path)), warnings=warnings),
+    ):
+        raise AssertionError
+
+    assert len(warnings) == 1
+    assert "may be still 'performance'" in warnings[0]
 
 
 def test_a_shell_that_says_something_else_is_an_error(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_settings_become_faults() -> None:
         ("nack_blok=5", "no fault named 'nack_blok'", "did you mean nack_block"),
         ("zzz", "no fault named 'zzz'", "known faults: drop_byte_every"),
         ("nack_block=0", "positive whole number", "nack_block=5"),
+        ("nack_block", "positive whole number", "nack_block=5"),
         ("nack_block", "nack_block: ", "nack_block=5"),
         ("wrong_clock=-1", "positive number", "wrong_clock=0.5"),
         ("wrong_clock=nan", "positive number", "wrong_clock=0.5"),

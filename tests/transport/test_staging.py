@@ -269,6 +269,31 @@ def test_ctrl_c_removes_the_folder(shell: SshShell, server: OpenSshServer) -> No
     assert left(server) == []
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+def test_ctrl_c_before_the_folder_has_said_its_name_removes_it_or_tells_that_it_stays(
+    shell: SshShell, server: OpenSshServer, hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, warnings, interrupted = shell.run, list[str](), False
+
+    def interrupting(argv: Sequence[str], deadline: Deadline, **further: Any) -> Finished:
+        nonlocal interrupted
+        if interrupted and hangs:
+            raise BoardError("not done within 3 s")
+        done = run(argv, deadline, **further)
+        if argv[0] == "mktemp":
+            interrupted = True
+            raise KeyboardInterrupt  # the board has made it, and its answer is on the way
+        return done
+
+    monkeypatch.setattr(shell, "run", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        Staging.open(shell, soon(), warnings=warnings)
+
+    assert len(left(server)) == hangs
+    assert len(warnings) == hangs
+    assert all(str(server.home) in each and "the next contact" in each for each in warnings)
+
+
 def test_a_killed_process_leaves_a_folder_that_the_next_contact_removes(
     shell: SshShell, server: OpenSshServer, tmp_path: Path
 ) -> None:

@@ -73,7 +73,7 @@ def _connected(request: RunRequest, target: SshTarget) -> Iterator[Shell]:
 @contextmanager
 def staged(shell: Shell, deadline: Deadline, warnings: list[str]) -> Iterator[Staging]:
     """A private folder on the board; that it cannot be removed any more costs no number."""
-    staging = Staging.open(shell, deadline)
+    staging = Staging.open(shell, deadline, warnings=warnings)
     try:
         yield staging
     except KeyboardInterrupt as interrupt:

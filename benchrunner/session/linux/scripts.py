@@ -171,8 +171,8 @@ set)
     while read -r file value; do
         echo "$wanted" > "$file"
         if [ "$(first "$file")" != "$wanted" ]; then
+            echo "failed $file"  # before put_back, which reads into the same variable
             put_back
-            echo "failed $file"
             exit 1
         fi
         n=$((n + 1))

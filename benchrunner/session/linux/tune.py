@@ -62,16 +62,19 @@ def tuned(
     Raises `BoardError` where it cannot be set: nothing is changed then.
     """
     token = uuid.uuid4().hex
-    lines = _run(shell, deadline, root, "set", _owner(), token, governor, str(poll_s))
-    failed = [line[7:] for line in lines if line.startswith("failed ")]
-    if failed:
-        raise BoardError(
-            f"{shell.description}: the governor cannot be set to {governor!r}: {failed[0]} cannot be written",
-            hint="log in as root, see whether /run has space, or leave --tune away",
-        )
-    was = dict.fromkeys(line[4:] for line in lines if line.startswith("was "))
-    changed = [line[8:] for line in lines if line.startswith("changed ")]
+    answered = False
     try:
+        lines = _run(shell, deadline, root, "set", _owner(), token, governor, str(poll_s))
+        answered = True
+        failed = [line[7:] for line in lines if line.startswith("failed ")]
+        if failed:
+            raise BoardError(
+                f"{shell.description}: the governor cannot be set to {governor!r}: {failed[0]} cannot be "
+                "written",
+                hint="log in as root, see whether /run has space, or leave --tune away",
+            )
+        was = dict.fromkeys(line[4:] for line in lines if line.startswith("was "))
+        changed = [line[8:] for line in lines if line.startswith("changed ")]
         yield Tuned(
             cpus=int(changed[0]) if changed and changed[0].isdecimal() else 0,
             was=" ".join(was) or governor,
@@ -81,14 +84,15 @@ def tuned(
         shell.leave_soon(interrupt)  # a second one may have come since, on the way out
         raise
     finally:
+        # Also where the answer to "set" was lost: the board may have done it.
         try:
             _run(shell, Deadline(_RESTORE_S), root, "restore", _owner(), token)
         except BenchrunnerError as error:
             # The connection is gone, or there is no time left after a Ctrl-C.
             if warnings is not None:
                 warnings.append(
-                    f"the governor is still {governor!r}, until the board sees the end of the connection, "
-                    f"or the next contact: {error.message}"
+                    f"the governor {'is' if answered else 'may be'} still {governor!r}, until the board sees "
+                    f"the end of the connection, or the next contact: {error.message}"
                 )
 
 
