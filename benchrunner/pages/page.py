@@ -88,7 +88,7 @@ def _row(one: Card, *, judged: bool) -> Markup:
     low, high, p95 = row.latency_ci_low_ms, row.latency_ci_high_ms, row.latency_p95_ms
     interval = ""
     if not isinstance(low, NotMeasured) and not isinstance(high, NotMeasured):
-        interval = f"{low:.6g} .. {high:.6g}" if low < high else "exact"
+        interval = f"{low:.6g} .. {high:.6g} ms" if low < high else "exact"
     outcome = row.outcome if row.outcome == Outcome.OK else f"{row.outcome}: {row.reason}"
     kind = "good" if row.outcome == Outcome.OK else "warn" if row.outcome == Outcome.DEGRADED else "bad"
     made = [
@@ -99,7 +99,7 @@ def _row(one: Card, *, judged: bool) -> Markup:
         tag("td", row.board_name, class_="name"),
         tag("td", f"{row.engine}, {row.execution_engine}"),
         _number(interval, _sortable(low)),
-        _number("" if isinstance(p95, NotMeasured) else f"{p95:.6g}", _sortable(p95)),
+        _number("" if isinstance(p95, NotMeasured) else cells.milliseconds(p95), _sortable(p95)),
         _number(
             "" if isinstance(row.timed_runs, NotMeasured) else str(row.timed_runs), _sortable(row.timed_runs)
         ),

@@ -51,6 +51,13 @@ def test_a_page_needs_no_other_file_and_lets_no_text_become_markup(content: Cont
     assert page(content) == text, "the same records give the same bytes"
 
 
+def test_times_of_the_table_have_their_unit(content: Content) -> None:
+    table = page(content).partition("<tbody>")[2].partition("</tbody>")[0]
+    for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL):
+        numbers = re.findall(r'class="number"[^>]*>([^<]*)<', row)
+        assert all(re.search(r" ms|^-?$|^exact$", text) for text in numbers[:3]), numbers
+
+
 def test_each_case_has_its_row_its_card_and_its_fidelity(content: Content) -> None:
     text = page(content)
     for card in content.cards:
