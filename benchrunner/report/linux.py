@@ -29,6 +29,7 @@ MPU_COLUMNS = (
 COMBINED_COLUMNS = (
     "Board",
     "Engine",
+    "Execution Engine",
     "Model",
     "Latency",
     "95 % interval",
@@ -96,6 +97,7 @@ def combined_table(rows: Sequence[Row]) -> Table:
         (
             row.board_name,
             f"{row.engine} {row.engine_version}",
+            row.execution_engine,
             row.model,
             cells.milliseconds(row.latency_median_ms, cells.half_width(row)) + _mark(row) + _band(row),
             _interval(row),

@@ -21,6 +21,11 @@ _ENGINES: Final[dict[str, Collection[str]]] = {
 }
 
 
+def threads_of(engine: str, threads: int) -> int:
+    """How many threads a case of a Linux board has with this engine; the NPU executes a network binary."""
+    return 1 if engine == "nbg" else threads
+
+
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
     """What a case is run with beside board, engine, model, runs, starts and threads; named as in `run`."""

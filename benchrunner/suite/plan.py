@@ -15,7 +15,7 @@ from benchrunner.board import Board, BoardKind, load_board
 from benchrunner.board import board_ids as known_boards
 from benchrunner.errors import ModelError, UsageError
 from benchrunner.suite.file import Matrix, Pattern, Suite, Target
-from benchrunner.suite.options import CaseOptions
+from benchrunner.suite.options import CaseOptions, threads_of
 from benchrunner.wording import counted
 from benchrunner.zoo import list_models, resolve_model
 
@@ -139,7 +139,7 @@ def combinations(suite: Suite, matrix: Matrix, target: Target | None = None) -> 
                 target=target or matrix.target or suite.file.target,
                 runs=runs,
                 starts=starts,
-                threads=threads,
+                threads=threads_of(engine, threads),
                 tune=suite.file.tune,
                 faults=matrix.faults,
                 options=CaseOptions(

@@ -150,15 +150,16 @@ def test_tables_without_rows_are_left_out_of_a_report_of_several() -> None:
 def test_one_view_has_every_board_with_the_same_definition_of_latency() -> None:
     (table,) = tables([row_of(m) for m in (MCU, PROCESSOR, ACCELERATED)], Kind.COMBINED)
     assert table.header == linux.COMBINED_COLUMNS
+    assert [row[2] for row in table.rows] == ["1 CPU", "2 CPU", "NPU/GPU"]  # threads are told apart
     mcu, processor, npu = table.rows
     assert mcu == (
-        "STM32H747I-DISCO", "aot 0.1.0", "fdmobilenet_0.25_128", "17.73 ms", "17.73 .. 17.73 ms", "17.73 ms",
-        "10", "measured", "ok",
+        "STM32H747I-DISCO", "aot 0.1.0", "1 CPU", "fdmobilenet_0.25_128", "17.73 ms", "17.73 .. 17.73 ms",
+        "17.73 ms", "10", "measured", "ok",
     )  # fmt: skip
-    assert processor[3:] == (
+    assert processor[4:] == (
         "22.76 ms", "22.76 .. 22.76 ms", "22.8 ms", "6x10", "measured", "ok",
     )  # fmt: skip
-    assert npu[3:] == (
+    assert npu[4:] == (
         "6.6 ms *", "n/a (n<6)", "not measured: the tool tells one figure for each start", "3 starts",
         "measured", "ok",
     )  # fmt: skip

@@ -47,6 +47,21 @@ def test_cases_that_two_matrices_name_are_run_once(tmp_path: Path) -> None:
     assert len(make_plan(load_suite(suite(tmp_path, f'name = "n"\n{MATRIX}{MATRIX}'))).cases) == 1
 
 
+def test_threads_make_no_case_of_an_engine_that_the_npu_executes(tmp_path: Path) -> None:
+    text = (
+        'name = "n"\n'
+        + MATRIX.split("boards")[0]
+        + (
+            'boards = ["stm32mp257f-dk"]\nmodels = ["fdmobilenet_0.25_128_int8"]\n'
+            'engines = ["nbg", "onnxruntime"]\nthreads = [1, 2]\n'
+        )
+    )
+    plan = make_plan(load_suite(suite(tmp_path, text)))
+    assert [(case.engine, case.threads) for case in plan.cases] == [
+        ("nbg", 1), ("onnxruntime", 1), ("onnxruntime", 2),
+    ]  # fmt: skip
+
+
 def test_the_plans_hash_follows_the_cases_and_the_files(tmp_path: Path) -> None:
     model = tmp_path / "m.tflite"
     model.write_bytes(b"one")
