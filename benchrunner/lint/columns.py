@@ -54,7 +54,7 @@ SHARES = (Column.NPU, Column.GPU, Column.CPU)
 VERSIONS = (Column.TOOL_VERSION, Column.CORE_VERSION, Column.LINUX_VERSION)
 
 # What a cell looks like where nothing but spaces separates it from the next, as in a page copied as text.
-_QUANTITY = r"~?[\d.,]+(?: ?(?:[KMG]i?B|kB|Bytes?|B|ms|us|µs|s)\b)*"
+_QUANTITY = r"~?[\d.,]+(?: ?(?:[KMG]i?B|kB|Bytes?|B|ms|us|[\u00b5\u03bc]s|s)\b)*"
 _SHAPES: dict[Column, str] = {
     Column.MODEL: r"\S.*?",
     Column.DATASET: r"\S+",

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 _BYTES = {"b": 1, "byte": 1, "bytes": 1, "kb": 1000, "kib": 1024, "mb": 10**6, "mib": 2**20, "gib": 2**30}
-_SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "µs": Decimal("1e-6")}
+# Folding case makes the micro sign (U+00B5) the Greek letter (U+03BC); both are written.
+_SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "\u03bcs": Decimal("1e-6")}
+# A comma only between groups of three: `9,5` is 9.5 to some and must not become 95.
+_QUANTITY = re.compile(r"~?\s*(\d{1,3}(?:,\d{3})+(?:\.\d*)?|[\d.]+)\s*((?:[A-Za-z\u00b5\u03bc%]+\s*)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def without_remark(text: str) -> str:
 
 def quantity(text: str) -> Quantity | None:
     """`157.03 KiB`; `None` when it is no number with units behind it."""
-    match = re.fullmatch(r"~?\s*([\d.,]+)\s*((?:[A-Za-zµ%]+\s*)*)", text.strip())
+    match = _QUANTITY.fullmatch(text.strip())
     if match is None:
         return None
     try:

@@ -1,6 +1,7 @@
 """Published tables are read as they stand, and what is wrong in them is named at its cell."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchrunner.cli import cli
 from benchrunner.lint import Finding, Severity, lint_documents
 from benchrunner.lint.columns import Column
 from benchrunner.lint.inventory import inventory, plain_name, sides_in_name
+from benchrunner.lint.quantities import quantity
 from benchrunner.lint.tables import tables_of
 
 KNOWN = inventory()
@@ -184,3 +186,19 @@ def test_the_command_prints_findings_and_ends_with_one(tmp_path: Path) -> None:
     assert f"{page}:2:14: error: Board: there is no board STM32H747-DISCO" in result.output
     as_json = CliRunner().invoke(cli, ["lint", "--json", str(page)], standalone_mode=False)
     assert json.loads(as_json.stdout)[0]["rule"] == "board-name"
+
+
+@pytest.mark.parametrize("micro", ["\u00b5s", "\u03bcs", "us"])
+def test_microseconds_are_read_however_their_sign_is_written(micro: str) -> None:
+    read = quantity(f"1,234.5 {micro}")
+    assert read is not None
+    assert read.milliseconds == Decimal("1.2345")
+    time = f"a Int8 9x9x3 STM32H747I-DISCO 1 CPU 400 MHz 500 {micro} 9.1.0"
+    (table,) = tables_of("page.txt", f"{TIME}\n{time}")
+    assert table.rows[0].text(Column.TIME) == f"500 {micro}"
+    assert "unit-wrong" not in rules(TIME, time)
+
+
+@pytest.mark.parametrize("text", ["9,5 KiB", "12,3456 KiB", ",5 KiB", "1,2,3 KiB"])
+def test_a_comma_that_separates_no_thousands_is_never_passed_over(text: str) -> None:
+    assert quantity(text) is None
