@@ -199,12 +199,13 @@ class SshShell:
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> Finished:
         deadline = self._at_most(deadline)
-        line = command_line(argv, mark=new_mark(), environment=environment, folder=folder)
+        mark = new_mark()
+        line = command_line(argv, mark=mark, environment=environment, folder=folder)
         what = plain(argv[0])
         command: Command | None = None
         try:
             with self._guard(what, deadline, 2 * max_output_bytes), self._channel(what, deadline) as channel:
-                command = Command(channel, what, self._target.address, deadline)
+                command = Command(channel, what, self._target.address, deadline, mark=mark)
                 try:
                     return command.finish(line, stdin, max_output_bytes, on_stdout)
                 except BaseException as error:
@@ -223,11 +224,12 @@ class SshShell:
     def dialogue(
         self, argv: Sequence[str], deadline: Deadline, *, environment: Mapping[str, str] | None = None
     ) -> Iterator[SshDialogue]:
-        line = command_line(argv, mark=new_mark(), environment=environment)
+        mark = new_mark()
+        line = command_line(argv, mark=mark, environment=environment)
         what = plain(argv[0])
         with self._guard(what, deadline, MAX_OUTPUT_BYTES):
             channel = self._open_channel(what, deadline)
-        command = Command(channel, what, self._target.address, deadline)
+        command = Command(channel, what, self._target.address, deadline, mark=mark)
         talk = SshDialogue(command, lambda limit, expected: self._guard(what, limit, expected, begun=True))
         try:
             try:
@@ -335,12 +337,12 @@ class SshShell:
     def _end(self, group: int) -> None:
         """End what a command has left running on the board, as far as the connection allows."""
         deadline = self._at_most(Deadline(_ENDING_S))
-        line = command_line(ending_words(group), mark=new_mark())
+        mark = new_mark()
+        line = command_line(ending_words(group), mark=mark)
         try:
             with self._guard("kill", deadline, MAX_OUTPUT_BYTES), self._channel("kill", deadline) as channel:
-                Command(channel, "kill", self._target.address, deadline).finish(
-                    line, b"", MAX_OUTPUT_BYTES, None
-                )
+                command = Command(channel, "kill", self._target.address, deadline, mark=mark)
+                command.finish(line, b"", MAX_OUTPUT_BYTES, None)
         except BenchrunnerError:
             pass  # what went wrong before matters more
 

@@ -57,8 +57,6 @@ _POLL_S: Final = 0.01  # paramiko tells nobody when the window for sending opens
 _GROUP_S: Final = 1.0
 _LINGER_S: Final = 2.0  # a daemon that the command left behind may hold its streams open
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MARK: Final = re.compile(rb"(benchrunner-[0-9a-f]{16}) ([0-9]+)\n")
-_BEGINNING: Final = re.compile(rb"benchrunner-[0-9a-f]{16}\n")
 
 
 def command_line(
@@ -96,10 +94,15 @@ def ending_words(group: int) -> list[str]:
 
 
 class Command:
-    """One command on one channel, from its start to its exit status."""
+    """One command on one channel, from its start to its exit status.
 
-    def __init__(self, channel: Any, what: str, host: str, deadline: Deadline) -> None:
+    `mark` is the one of its command line: what the login shell prints may look like another's.
+    """
+
+    def __init__(self, channel: Any, what: str, host: str, deadline: Deadline, *, mark: str) -> None:
         self._channel = channel
+        self._beginning = f"{mark}\n".encode()
+        self._group = re.compile(rb"%s ([0-9]+)\n" % mark.encode())
         self._what = what
         self._host = host
         self._deadline = deadline
@@ -164,7 +167,7 @@ class Command:
                 f"{self._host}: the login shell did not run {self._what}: status {status}, it says: {said}",
                 hint="the account needs a shell that takes commands, such as /bin/sh",
             )
-        stderr = _MARK.sub(b"", bytes(self._stderr), count=1)
+        stderr = self._group.sub(b"", bytes(self._stderr), count=1)
         return Finished(status, bytes(self._stdout), stderr)
 
     @contextmanager
@@ -293,10 +296,10 @@ class Command:
         if self._before is None:
             return piece
         self._bounded(self._before, piece, limit, "standard output")
-        beginning = _BEGINNING.search(self._before)
-        if beginning is None:
+        at = self._before.find(self._beginning)
+        if at < 0:
             return b""
-        rest = bytes(self._before[beginning.end() :])
+        rest = bytes(self._before[at + len(self._beginning) :])
         self._before = None
         return rest
 
@@ -309,8 +312,8 @@ class Command:
             )
 
     def _note_group(self) -> None:
-        if found := _MARK.search(bytes(self._stderr[: 64 << 10])):
-            self.group = int(found[2])
+        if found := self._group.search(bytes(self._stderr[: 64 << 10])):
+            self.group = int(found[1])
 
     def _await_status(self) -> None:
         if not self._channel.status_event.wait(self._deadline.remaining_s()):

@@ -149,7 +149,8 @@ HELLO = "hello()\nmodel()\n"
         (HELLO + "answer(bytes(9))", r"answered outputs of \[9\] bytes"),
         (HELLO + "answer(bytes(10))\nanswer(bytes(10))", "ended without a word after 2 answers"),
         (HELLO + "answer(bytes(10))\nsay('answer', outputs=['AAAA'])", "Answered unasked|outputs of"),
-        (HELLO + "say('answer', outputs=['AAAA'])", "Answered unasked"),
+        # It is read before the first question has been asked, or after.
+        (HELLO + "say('answer', outputs=['AAAA'])", "Answered unasked|outputs of"),
         (HELLO + "sys.stdin.buffer.read(64)\nsay('answer', outputs=['not base64'])", "a list of base64"),
         (HELLO + "sys.stdin.buffer.read(64)\nsay('error', kind='model', message='node 3')", "model: node 3"),
         (HELLO + "sample('timed')", "SampleTaken unasked"),

@@ -64,7 +64,7 @@ def case(
 NOISE = [
     "echo Welcome to the board; echo and more >&2",
     "printf 'no line end'; printf 'none here' >&2",
-    "echo benchrunner-1234 ; echo 'kernel 9.9.9'; echo end benchrunner",
+    "echo benchrunner-0123456789abcdef; echo 'benchrunner-0123456789abcdef 1' >&2; echo 'kernel 9.9.9'",
 ]
 
 

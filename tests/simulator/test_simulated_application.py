@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from rom_host import RomHost, make_board
-from simulator.simulated_host import HZ, INPUT, KERNELS, MODEL, Host, booted, built
+from simulated_host import HZ, INPUT, KERNELS, MODEL, Host, booted, built
 
 from benchrunner.board import Board
 from benchrunner.errors import DeadlineExceededError, DeviceFaultError, DoesNotFitError, UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from simulator.simulated_host import HZ, INPUT, KERNELS, MODEL, Host, booted, built
+from simulated_host import HZ, INPUT, KERNELS, MODEL, Host, booted, built
 
 from benchrunner.board import Board
 from benchrunner.errors import BoardResetError, ClockInvalidError, DeadlineExceededError
