@@ -11,7 +11,9 @@ from benchrunner.compare.finding import Finding
 from benchrunner.compare.verdict import Verdict
 from benchrunner.wording import counted
 
-_BOARD_CELLS = 3  # fewer cells of a board that move together may be chance
+_BOARD_CASES = 3  # fewer of more cases that move together may be chance
+_ALL_CASES = 2  # that are all a board has, in one direction; one alone is that case
+_LAB_BOARDS = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ def with_canary(findings: Sequence[Finding], baseline: Baseline) -> Iterator[Fin
 
 
 def alarms(findings: Sequence[Finding]) -> Iterator[Alarm]:
-    """One event for a board of which more than half of the cases moved, one for a lab of such boards."""
+    """One event for a board of which more than half of the cases moved, or all of its two; one for a lab in
+    which that happened to most boards.
+    """
     serious = (Verdict.REGRESSED, Verdict.LAB_FAULT, Verdict.FAILED, Verdict.SUSPECT, Verdict.INCONCLUSIVE)
     open_ = [one for one in findings if one.verdict in serious and one.known is None]
     boards: dict[str, list[Finding]] = {}
@@ -56,13 +60,8 @@ def alarms(findings: Sequence[Finding]) -> Iterator[Alarm]:
         judged.setdefault(one.key.board, set()).add(one.key.case)
     for one in open_:
         boards.setdefault(one.key.board, []).append(one)
-    whole = {
-        board: found
-        for board, found in boards.items()
-        if len({one.key.case for one in found}) >= _BOARD_CELLS
-        and 2 * len({one.key.case for one in found}) > len(judged[board])
-    }
-    if len(whole) >= 2 and 2 * len(whole) > len(judged):
+    whole = {board: found for board, found in boards.items() if _whole(found, judged[board])}
+    if len(whole) >= _LAB_BOARDS and 2 * len(whole) > len(judged):
         together = tuple(one for found in whole.values() for one in found)
         yield Alarm("lab", f"{len(whole)} of {len(judged)} boards moved", together)
     else:
@@ -75,3 +74,26 @@ def alarms(findings: Sequence[Finding]) -> Iterator[Alarm]:
         if board not in whole:
             for case in dict.fromkeys(one.key.case for one in found):
                 yield Alarm("case", case, tuple(one for one in found if one.key.case == case))
+
+
+def _whole(found: Sequence[Finding], judged: set[str]) -> bool:
+    cases = {one.key.case for one in found}
+    if len(cases) >= _BOARD_CASES:
+        return 2 * len(cases) > len(judged)
+    ways: dict[tuple[str, str], set[str]] = {}
+    for one in found:
+        for way in _ways(one):
+            ways.setdefault((one.key.metric, way), set()).add(one.key.case)
+    return len(judged) >= _ALL_CASES and judged in ways.values()
+
+
+def _ways(one: Finding) -> Iterator[str]:
+    """In what another case can be like it: what it is, and the direction of what is beyond its noise."""
+    if one.verdict in (Verdict.FAILED, Verdict.LAB_FAULT):
+        yield str(one.verdict)
+    judged, own = one.comparison.change_percent, one.comparison.own_change_percent
+    # Beside a canary that moved as well nothing is left of what the board did: then as it was measured.
+    for change in (own, judged) if one.verdict is Verdict.LAB_FAULT else (judged, own):
+        if change is not None and abs(change) > (one.comparison.limit_percent or 0.0):
+            yield "more" if change > 0 else "less"
+            return

@@ -35,11 +35,12 @@ def confirm(
         raise ValueError(f"{suspect.key.label}: a suspect has results on both sides")
     key, note = suspect.key, ""
     seen: list[Round] = []
+    own_limit = max(settings.floor(key.metric), threshold.percent)
     # Of what is no time a start has one value, and no night changes it.
     restarts = settings.restarts if key.metric in TIMES else 1
     canary = relative.canary if isinstance(relative, Relative) else None
     for number in range(1, settings.rounds + 1):
-        told(f"{key.label}: {suspect.change_percent or 0:+.2f} %, run again ({number} of {settings.rounds})")
+        told(f"{key.label}: {suspect.change or '+0.00 %'}, run again ({number} of {settings.rounds})")
         try:
             again = rerun(after.last, before.last, restarts, canary)
         except BenchrunnerError as error:
@@ -52,7 +53,8 @@ def confirm(
             change_percent=now.percent,
             interval_percent=now.interval,
             p=now.p,
-            limit_percent=now.limit if now.limit is not None else suspect.limit_percent,
+            limit_percent=now.limit if now.limit is not None else own_limit,
+            canary=canary.key.model if canary is not None and now.beside_canary else "",
             reason=now.reason,
         )
         if now.moved is not seen[0].moved or now.sign != seen[0].sign or not now.sign:

@@ -143,28 +143,33 @@ def judge_night(
         relative = divided(canary, nights_of(past), compared.after, before[0].run_id, settings)
     sign = 0 if abs(change) <= max(threshold.absolute, floor) else 1 if change > 0 else -1
     percent = change * 100 / reference if reference else None
-    reason = ""
+    reason, moved = "", compared
     if isinstance(relative, Relative) and relative.tonight and (of_ratio := relative.moved(relative.tonight)):
         # The board's night hides a change as well as it makes one up.
         sign, percent = of_ratio, relative.percent(relative.tonight)
         reason = f"against the canary {relative.canary.key.model}, "
+        # Interval and p are of the cell by itself: beside a change of the multiple they would contradict it.
+        moved = replace(
+            compared, canary=relative.canary.key.model, interval_percent=None, p=None,
+            limit_percent=relative.noise.percent,
+        )  # fmt: skip
     if not sign:
         return Finding(replace(compared, verdict=Verdict.SAME, reason=""), threshold)
     if not threshold.nights and after[-1].cell_class == SINGLE:
         reason = f"one sample, and fewer than {LEAST_NIGHTS} nights to judge it by"
         return Finding(
-            replace(compared, verdict=Verdict.UNJUDGED, reason=reason, change_percent=percent), threshold
+            replace(moved, verdict=Verdict.UNJUDGED, reason=reason, change_percent=percent), threshold
         )
     better = (sign > 0) != (key.better == Better.LOWER)
     suspect = replace(
-        compared,
+        moved,
         verdict=Verdict.IMPROVED if better else Verdict.SUSPECT,
         reason=f"{reason}not run again",
         change_percent=percent,
     )
     if better and not is_canary:
         # Good news needs no second opinion: it is no alarm either way. But it must be more than scatter.
-        if _within_starts(suspect):
+        if _within_starts(compared, percent):
             reason = "better than its nights by less than its starts scatter"
             return Finding(replace(compared, verdict=Verdict.SAME, reason=reason), threshold)
         return Finding(suspect, threshold)
@@ -173,15 +178,15 @@ def judge_night(
     return confirm(suspect, threshold, since, settings, rerun, told, relative, is_canary=is_canary)
 
 
-def _within_starts(found: Comparison) -> bool:
+def _within_starts(found: Comparison, change_percent: float | None) -> bool:
     """Whether a change is smaller than what the interval of the two sides' starts leaves open.
 
     By its width alone: against a canary, or the level of many nights, it has another middle.
     """
-    if found.interval_percent is None or found.change_percent is None:
+    if found.interval_percent is None or change_percent is None:
         return False
     low, high = found.interval_percent
-    return abs(found.change_percent) < (high - low) / 2
+    return abs(change_percent) < (high - low) / 2
 
 
 def _threshold(past: Sequence[Night], key: CellKey, stored: Limit | None, settings: Settings) -> Threshold:

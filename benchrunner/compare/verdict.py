@@ -94,6 +94,24 @@ class Comparison:
     limit_percent: float | None = None  # smaller changes are noise, or no news
     differing: tuple[tuple[str, str], ...] = ()
     advice: str = ""
+    canary: str = ""  # model of which the cell is taken as a multiple: change, interval and limit are of that
+
+    @property
+    def own_change_percent(self) -> float | None:
+        """From one side to the other, as measured, whatever the cell was judged against."""
+        if self.before is None or self.after is None or not self.before.median:
+            return None
+        return (self.after.median / self.before.median - 1) * 100
+
+    @property
+    def change(self) -> str:
+        """The change that was judged, and that of the two sides where it is another one: against a canary."""
+        if self.change_percent is None:
+            return ""
+        judged, own = f"{self.change_percent:+.2f} %", self.own_change_percent
+        if not self.canary:
+            return judged
+        return f"{judged} against the canary" + ("" if own is None else f" ({own:+.2f} % by itself)")
 
 
 def verdicts(

@@ -66,7 +66,7 @@ def _verdicts(one: Card) -> list[Markup]:
     lines = []
     for finding in moved:
         comparison = finding.comparison
-        change = "" if comparison.change_percent is None else f" {comparison.change_percent:+.2f} %"
+        change = f" {comparison.change}" if comparison.change else ""
         reason = f": {comparison.reason}" if comparison.reason else ""
         text = f"{finding.key.metric}{change} {finding.verdict}{reason}"
         lines.append(tag("li", text, class_=kind_of(finding.verdict.value)))

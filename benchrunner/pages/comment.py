@@ -55,7 +55,7 @@ def _change(one: Card) -> str:
         return worst  # of all cells: none of them is worth naming
     for finding in one.findings:
         if finding.verdict.value == worst:
-            change = finding.comparison.change_percent
-            size = "" if change is None else f" {change:+.2f} %"
+            change = finding.comparison.change
+            size = f" {change}" if change else ""
             return f"{finding.key.metric}{size} {worst}"
     return "" if one.row.outcome == Outcome.OK else f"{one.row.outcome}"

@@ -101,10 +101,6 @@ def level(value: float, unit: str) -> str:
             return f"{duration(value)} {unit}"
 
 
-def percent(value: float | None) -> str:
-    return "" if value is None else f"{value:+.2f} %"
-
-
 def _summary(report: Report) -> str:
     counts = dict.fromkeys(Verdict, 0)
     for one in report.findings:
@@ -121,7 +117,7 @@ def _row(one: Comparison, why: str) -> tuple[str, ...]:
         one.key.metric,
         _level(one.before),
         _level(one.after),
-        percent(one.change_percent),
+        one.change,
         "" if interval is None else f"{interval[0]:+.2f} .. {interval[1]:+.2f} %",
         "" if one.limit_percent is None else f"{one.limit_percent:.2g} %",
         str(one.verdict),
@@ -163,6 +159,9 @@ def _fields(one: Comparison) -> dict[str, Any]:
         "verdict": str(one.verdict),
         "reason": one.reason,
         "change_percent": one.change_percent,
+        "own_change_percent": one.own_change_percent,
+        "canary_change_percent": one.change_percent if one.canary else None,
+        "canary": one.canary or None,
         "interval_percent": one.interval_percent,
         "p": one.p,
         "limit_percent": one.limit_percent,

@@ -63,8 +63,7 @@ def _kind(finding: Finding) -> str | None:
 
 
 def _message(finding: Finding) -> str:
-    change = finding.comparison.change_percent
-    parts = ["" if change is None else f"{change:+.2f} %", finding.comparison.reason, finding.note]
+    parts = [finding.comparison.change, finding.comparison.reason, finding.note]
     return one_line("; ".join(filter(None, parts)) or str(finding.verdict))
 
 
@@ -76,6 +75,8 @@ def _properties(case: ElementTree.Element, finding: Finding) -> None:
         "before": "" if one.before is None else repr(one.before.median),
         "after": "" if one.after is None else repr(one.after.median),
         "change_percent": "" if one.change_percent is None else f"{one.change_percent:.4f}",
+        "own_change_percent": "" if one.own_change_percent is None else f"{one.own_change_percent:.4f}",
+        "canary": one.canary,
         "limit_percent": "" if one.limit_percent is None else f"{one.limit_percent:.4f}",
         "verdict": str(finding.verdict),
     }

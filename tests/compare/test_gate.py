@@ -282,6 +282,59 @@ def test_a_board_or_a_lab_that_moves_as_a_whole_is_one_alarm(
     assert len({finding.key.cell_id for finding in report.alarms[0].findings}) == boards * 3
 
 
+BOARDS = ["stm32h747i-disco", "b-u585i-iot02a", "nucleo-l4r5zi"]
+
+
+@pytest.mark.parametrize(
+    ("moved", "scopes"),
+    [
+        ({}, []),
+        ({"a": [1.1]}, ["case"]),
+        ({"ab": [1.1]}, ["board"]),
+        ({"ab": [1.1] * 2}, ["board", "board"]),
+        ({"ab": [1.1] * 3}, ["lab"]),
+        ({"a": [1.1], "b": [0.9]}, ["case"]),
+        ({"a": [1.1] * 3}, ["case", "case", "case"]),
+    ],
+)
+def test_both_cases_of_a_board_that_move_in_one_direction_are_that_board(
+    lab: Lab, moved: dict[str, list[float]], scopes: list[str]
+) -> None:
+    def night(moved: dict[str, list[float]], image: str) -> list[Measurement]:
+        factors = {(m, b): f for models, by in moved.items() for m in models for b, f in enumerate(by)}
+        return [
+            exact(round(7_000_000 * factors.get((model, number), 1)), model=model, image=image, board=board)
+            for number, board in enumerate(BOARDS)
+            for model in "ab"
+        ]
+
+    lab.night(*night({}, "e5"))
+    lab.night(*night(moved, "f6"))
+    report = lab.check()
+    assert [alarm.scope for alarm in report.alarms] == scopes
+    if scopes == ["board"]:
+        assert report.alarms[0].what == "stm32h747i-disco: 2 of 2 cases moved"
+
+
+@pytest.mark.parametrize(
+    ("factors", "scopes"), [((1.1, 1.1), ["board"]), ((1.1, 0.9), ["board"]), ((1.1,), ["case"])]
+)
+def test_lab_faults_of_both_cases_are_the_boards_however_they_moved(
+    lab: Lab, factors: tuple[float, ...], scopes: list[str]
+) -> None:
+    lab.night(*(exact(7_000_000, model=model) for model, _ in zip("ab", factors, strict=False)))
+    lab.night(*(exact(round(7_000_000 * by), model=model) for model, by in zip("ab", factors, strict=False)))
+    report = lab.check()
+    assert report.status == 3
+    assert [alarm.scope for alarm in report.alarms] == scopes
+
+
+def test_two_of_three_cases_that_moved_are_two_cases(lab: Lab) -> None:
+    lab.night(*(exact(7_000_000, model=model) for model in "abc"))
+    lab.night(*(exact(7_000_000 if model == "c" else 7_700_000, model=model, image="f6") for model in "abc"))
+    assert [alarm.scope for alarm in lab.check().alarms] == ["case", "case"]
+
+
 def test_an_acknowledged_change_is_silent_until_it_moves_again(lab: Lab) -> None:
     lab.night(exact(7_000_000))
     lab.night(exact(7_070_000, image="f6"))

@@ -13,6 +13,8 @@ from benchrunner.compare import Baseline, Report, Settings, Verdict, check
 from benchrunner.compare.finding import Again, Finding
 from benchrunner.history import Point, open_history
 from benchrunner.record import Measurement, ProcessMemory
+from benchrunner.report.comparison import report_fields, report_table, report_text
+from benchrunner.report.gate_junit import junit
 
 LEVEL_MS = {"latency": 20.0, "cold": 40.075}  # of 20 inferences the slowest is taken twice for the cold one
 BOARD = "stm32mp257f-ev1"
@@ -114,6 +116,52 @@ def test_a_board_that_is_slower_as_a_whole_is_the_labs_fault(quiet: Lab) -> None
     assert "the board moved, not the program" in of(report).comparison.reason
     assert of(report, "canary").verdict is Verdict.LAB_FAULT
     assert "it never changes" in of(report, "canary").comparison.reason
+
+
+def test_a_row_beside_the_canary_says_that_its_change_is_not_that_of_its_columns(quiet: Lab) -> None:
+    quiet.night(board=1.09)
+    report = quiet.check(rerun=again(case=1.09, canary=1.09))
+    found = of(report).comparison
+    assert found.before is not None
+    assert found.after is not None
+    own = (found.after.median / found.before.median - 1) * 100
+    assert own > 5 > abs(found.change_percent or 0)
+    text = f"{found.change_percent:+.2f} % against the canary ({own:+.2f} % by itself)"
+    assert found.change == text
+    (row,) = [
+        row for row in report_table(report).rows if row[0].startswith(found.key.case) and row[1] == "latency"
+    ]
+    assert row[4] == text
+    assert text in report_text(report, as_markdown=True)
+    assert text in junit(report).decode()
+    cells = {cell["cell_id"]: cell for cell in report_fields(report)["cells"]}
+    cell = cells[found.key.cell_id]
+    assert cell["canary"] == "canary"
+    assert cell["own_change_percent"] == pytest.approx(own)
+    assert cell["canary_change_percent"] == cell["change_percent"] == found.change_percent
+    itself = of(report, "canary").comparison
+    assert itself.change == f"{itself.change_percent:+.2f} %"
+    assert cells[itself.key.cell_id]["canary_change_percent"] is None
+    assert [alarm.scope for alarm in report.alarms] == ["board"], "both cases of the board"
+
+
+def test_a_suspect_beside_the_canary_shows_no_interval_of_something_else(quiet: Lab) -> None:
+    quiet.night(case=1.03, board=0.98)
+    found = of(quiet.check()).comparison
+    assert (found.verdict, found.canary, found.interval_percent) == (Verdict.SUSPECT, "canary", None)
+    assert "% against the canary (+" in found.change
+    assert abs(found.change_percent or 0) > (found.limit_percent or 0) > 0
+
+
+def test_in_turns_with_the_baselines_image_nothing_is_beside_the_canary(quiet: Lab) -> None:
+    def both(candidate: Point, baseline: Point, count: int, frozen: Point | None) -> Again:
+        drawn = numpy.random.default_rng(9).normal(20, 0.06, (2, count))
+        return Again(tuple(drawn[0] * 1.03), tuple(drawn[1]))
+
+    quiet.night(case=1.03, board=0.98)
+    found = of(quiet.check(rerun=both)).comparison
+    assert (found.verdict, found.canary) == (Verdict.REGRESSED, "")
+    assert found.change == f"{found.change_percent:+.2f} %"
 
 
 def test_what_is_not_found_again_is_cleared(quiet: Lab) -> None:
