@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from benchrunner import config
 from benchrunner.board import BoardKind, board_ids, load_board
@@ -20,14 +20,30 @@ _ENGINES: Final = ("aot", "mlperf-tiny", "tflite", "benchmark-model", "onnxrunti
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
-    """What an exclusion leaves out: every key that is given must match, with * and ?."""
+class Choice:
+    """One value of some of a matrix' lists: `exclude` leaves the cases of it out, `include` adds them.
+
+    A key that is not given is any to `exclude`; to `include` it is each that the matrix has.
+    """
 
     __pydantic_config__ = FILE_CONFIG
 
-    board: str = "*"
-    model: str = "*"
-    engine: str = "*"
+    board: str | None = None  # with * and ?, as the model
+    model: str | None = None
+    engine: str | None = None
+    runs: int | None = None
+    starts: int | None = None
+    threads: int | None = None
+    xnnpack: Literal["on", "off"] | None = None
+    kernels: Literal["default", "reference"] | None = None
+
+    def given(self) -> dict[str, str | int]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+# Lists of a matrix that a `Choice` names otherwise.
+ONE_OF: Final = {"boards": "board", "models": "model", "engines": "engine"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,8 @@ class Matrix:
     runtime: Literal["auto", "tflite_runtime", "ai_edge_litert", "tensorflow"] = "auto"
     timing: Literal["auto", "python", "native", "batched"] = "auto"
     board_python: str = "python3"
-    exclude: tuple[Pattern, ...] = ()
+    exclude: tuple[Choice, ...] = ()
+    include: tuple[Choice, ...] = ()  # added to what `exclude` has left
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ class SuiteFile:
     case_deadline_s: int = 600
     failures_of_a_board: int = 3  # so many in a row, and the board is set aside
     tune: bool = False  # of Linux boards: governor `performance` while a case runs
-    exclude: tuple[Pattern, ...] = ()
+    exclude: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +114,15 @@ def _model_rules(values: Values, folder: Path) -> Iterator[Problem]:
     names = [model.name for model in list_models()]
     for index in range(len(values.at("matrix"))):
         try:
-            models = values.at("matrix", index)["models"]
+            models = list(_values(values.at("matrix", index), index, "models"))
         except UnusableError:
             continue
-        for number, model in enumerate(models):
+        for where, model in models:
             if any(fnmatchcase(name, model) for name in names) or _is_file(folder, model):
                 continue
             hint = close_matches(model, names) or "`benchrunner models` lists the zoo"
             yield Problem(
-                ("matrix", index, "models", number),
+                where,
                 f"a model of the zoo, or a file beside the suite file (in {folder}), with * and ?",
                 f"{config.show(model)} ({hint})",
             )
@@ -135,29 +152,38 @@ def _rules(values: Values) -> Iterator[Problem]:
             continue
 
 
+def _values(matrix: dict[str, Any], index: int, key: str) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """What a list of a matrix holds and what `include` adds to it, each with its place."""
+    for number, value in enumerate(matrix.get(key, ())):
+        yield ("matrix", index, key, number), value
+    one = ONE_OF.get(key, key)
+    for number, choice in enumerate(matrix.get("include", ())):
+        if one in choice:
+            yield ("matrix", index, "include", number, one), choice[one]
+
+
 def _matrix_rules(values: Values, index: int, known: list[str]) -> Iterator[Problem]:
     matrix = values.at("matrix", index)
     for key in ("boards", "models", "starts", "threads", "kernels"):
         if not matrix.get(key, True):
             yield Problem(("matrix", index, key), "at least one", "an empty list")
     for number, fault in enumerate(matrix.get("faults", ())):
-        yield from _fault_rules(("matrix", index, "faults", number), fault, matrix["boards"], known)
-    for number, board in enumerate(matrix["boards"]):
+        boards = [board for _, board in _values(matrix, index, "boards")]
+        yield from _fault_rules(("matrix", index, "faults", number), fault, boards, known)
+    for where, board in _values(matrix, index, "boards"):
         if not any(fnmatchcase(each, board) for each in known):
             hint = close_matches(board, known)
             found = config.show(board) + (f" ({hint})" if hint else "")
-            yield Problem(
-                ("matrix", index, "boards", number), "the id of a board, or a pattern of ids", found
-            )
-    for number, engine in enumerate(matrix.get("engines", ())):
+            yield Problem(where, "the id of a board, or a pattern of ids", found)
+    for where, engine in _values(matrix, index, "engines"):
         if engine not in _ENGINES:
             hint = close_matches(engine, _ENGINES)
             found = config.show(engine) + (f" ({hint})" if hint else "")
-            yield Problem(("matrix", index, "engines", number), f"one of {', '.join(_ENGINES)}", found)
+            yield Problem(where, f"one of {', '.join(_ENGINES)}", found)
     for key in ("runs", "starts", "threads"):
-        for number, value in enumerate(matrix.get(key, ())):
+        for where, value in _values(matrix, index, key):
             if not 1 <= value <= 100_000:
-                yield Problem(("matrix", index, key, number), "1 to 100000", str(value))
+                yield Problem(where, "1 to 100000", str(value))
     for key, low in (("warmup", 0), ("tolerance", 0)):
         if matrix.get(key) is not None and matrix[key] < low:
             yield Problem(("matrix", index, key), f"{low} or more", str(matrix[key]))

@@ -18,12 +18,19 @@ _ENGINES: Final[dict[str, Collection[str]]] = {
     "delegate": _TFLITE | _TOOLS,
     "affinity": _TFLITE | _TOOLS | {"nbg"},
     "policy": _TFLITE | _TOOLS | {"nbg"},
+    "starts": _TFLITE | _TOOLS | {"nbg"},
+    "threads": _TFLITE | _TOOLS,  # the NPU executes a network binary
 }
 
 
+def takes(engine: str, option: str) -> bool:
+    """Whether the option has an effect with this engine."""
+    return option not in _ENGINES or engine in _ENGINES[option]
+
+
 def threads_of(engine: str, threads: int) -> int:
-    """How many threads a case of a Linux board has with this engine; the NPU executes a network binary."""
-    return 1 if engine == "nbg" else threads
+    """How many threads a case has with this engine."""
+    return threads if takes(engine, "threads") else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class CaseOptions:
     def of_engine(self, engine: str) -> CaseOptions:
         """Only those that have an effect with this engine."""
         default = CaseOptions()
-        useless = [name for name in _ENGINES if engine not in _ENGINES[name]]
+        useless = [field.name for field in fields(self) if not takes(engine, field.name)]
         return replace(self, **{name: getattr(default, name) for name in useless})
 
     def arguments(self) -> list[str]:

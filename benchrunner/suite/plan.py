@@ -7,15 +7,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 from benchrunner.board import Board, BoardKind, load_board
 from benchrunner.board import board_ids as known_boards
 from benchrunner.errors import ModelError, UsageError
-from benchrunner.suite.file import Matrix, Pattern, Suite, Target
-from benchrunner.suite.options import CaseOptions, threads_of
+from benchrunner.suite.file import ONE_OF, Choice, Matrix, Suite, Target
+from benchrunner.suite.options import CaseOptions, takes, threads_of
 from benchrunner.wording import counted
 from benchrunner.zoo import list_models, resolve_model
 
@@ -93,10 +93,8 @@ def make_plan(suite: Suite, target: Target | None = None) -> Plan:
     file = suite.file
     combined: dict[tuple[object, ...], PlannedCase] = {}
     for matrix in file.matrix:
-        patterns = (*file.exclude, *matrix.exclude)
-        for case in combinations(suite, matrix, target):
-            if not any(matches(pattern, case) for pattern in patterns):
-                combined.setdefault(case.identity, case)
+        for case in (*remaining(suite, matrix, target), *chain(*included(suite, matrix, target))):
+            combined.setdefault(case.identity, case)
     if not combined:
         raise UsageError(f"suite {file.name!r} has no case", hint="see its exclusions, or `--list`")
     order = {board: index for index, board in enumerate(dict.fromkeys(c.board for c in combined.values()))}
@@ -157,13 +155,41 @@ def combinations(suite: Suite, matrix: Matrix, target: Target | None = None) -> 
             )
 
 
-def matches(pattern: Pattern, case: PlannedCase) -> bool:
+def remaining(suite: Suite, matrix: Matrix, target: Target | None = None) -> list[PlannedCase]:
+    """The combinations of a matrix that nothing excludes."""
+    excluded = (*suite.file.exclude, *matrix.exclude)
+    cases = combinations(suite, matrix, target)
+    return [case for case in cases if not any(matches(choice, case) for choice in excluded)]
+
+
+def included(suite: Suite, matrix: Matrix, target: Target | None = None) -> list[list[PlannedCase]]:
+    """What each `include` of a matrix asks for, also what is there already."""
+    lists = {one: key for key, one in ONE_OF.items()}
+    found = []
+    for choice in matrix.include:
+        given: dict[str, Any] = {lists.get(key, key): (value,) for key, value in choice.given().items()}
+        cases = combinations(suite, replace(matrix, **given), target)
+        found.append(list({case.identity: case for case in cases}.values()))
+    return found
+
+
+def matches(choice: Choice, case: PlannedCase) -> bool:
     """Whether an exclusion leaves the case out."""
-    return (
-        fnmatchcase(case.board, pattern.board)
-        and fnmatchcase(case.model_name, pattern.model)
-        and fnmatchcase(case.engine, pattern.engine)
-    )
+    return all(holds(wanted, value_of(case, key)) for key, wanted in choice.given().items())
+
+
+def holds(wanted: str | int, value: str | int | None) -> bool:
+    """Whether a case with this value is one of those that an exclusion wants; * and ? are for text."""
+    return fnmatchcase(value, str(wanted)) if isinstance(value, str) else value == wanted
+
+
+def value_of(case: PlannedCase, key: str) -> str | int | None:
+    """What a case has for a key of `Choice`; None for an option that its engine does not take."""
+    if not takes(case.engine, key):
+        return None
+    name = "model_name" if key == "model" else key
+    value: str | int = getattr(case.options if hasattr(case.options, name) else case, name)
+    return value or None  # an option left to the board is an empty text
 
 
 def _boards(pattern: str) -> list[Board]:
