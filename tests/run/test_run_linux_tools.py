@@ -113,6 +113,13 @@ def test_xnnpack_of_another_engine_is_refused_as_it_would_decide_nothing(folder:
     assert not Path("results").exists()
 
 
+def test_threads_of_a_network_binary_are_refused_as_they_would_decide_nothing(folder: Path) -> None:
+    done = run("--engine", "nbg", "--threads", 2)
+    assert isinstance(done.exception, UsageError)
+    assert "--threads 2 has no effect" in str(done.exception)
+    assert not Path("results").exists()
+
+
 def test_a_simulated_board_gets_a_stand_in_for_a_network_binary_and_the_record_says_so(folder: Path) -> None:
     (folder / "m.nb").write_bytes(b"what a vendor's converter made: no simulated board executes it")
     assert run("--engine", "nbg").return_value == 0

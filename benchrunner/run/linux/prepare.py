@@ -185,3 +185,8 @@ def _refuse_what_the_engine_lacks(request: RunRequest) -> None:
             f"--xnnpack is an option of engine benchmark-model, not of {request.engine}",
             hint="with engine tflite, --kernels reference runs without XNNPACK",
         )
+    if options.threads > 1 and request.engine == "nbg":
+        raise UsageError(
+            f"--threads {options.threads} has no effect with engine nbg: the NPU executes a network binary",
+            hint="leave --threads out",
+        )
