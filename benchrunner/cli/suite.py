@@ -31,6 +31,7 @@ A suite file:
   boards = ["stm32h747i-disco", "nucleo-*"]
   models = ["fdmobilenet_0.25_*_int8", "models/*.tflite"]
   exclude = [{ board = "nucleo-f401re", model = "*_224_*" }]
+  include = [{ board = "stm32mp257f-dk", engine = "nbg" }]
 
 \b
 Examples:
